@@ -1,0 +1,105 @@
+"""Exceptions a caller may catch.
+
+* TollbookError             root of everything raised on purpose; ``exit_code`` for shells
+  + InexactAmountError      an amount is no number, or finer than a picodollar
+  + InvalidPeriodError      a date, duration or time zone cannot be understood
+  x CatalogueError          a price catalogue contradicts itself
+    + OverlappingRatesError     two prices for one model at one instant
+    + CatalogueGapError         a model's prices stop and start again, unexplained
+    + CatalogueDataError        a catalogue file cannot be understood
+  + ConfigError             a setting is wrong; nothing was started
+  x SourceError             a source could not be read
+    + SourceUnavailableError    transient: try the same read again
+    + SourceRejectedError       permanent: the same read will fail again
+  x StoreError              the ledger file could not be used
+    + StoreUnavailableError     transient: locked, or the disk is full
+    + StoreDamagedError         the file is not a sound ledger
+    + StoreTooNewError          a newer tollbook wrote it
+
+Lines with ``x`` are only caught, never raised. Bad *data* is not here: a line that
+cannot be understood becomes a ``Problem`` and the run goes on. Bugs are not here either:
+they are failed asserts and stop the run.
+"""
+
+from __future__ import annotations
+
+
+class TollbookError(Exception):
+    """Root of every error this package raises on purpose."""
+
+    exit_code = 1
+
+
+class InexactAmountError(TollbookError):
+    """An amount cannot be held as whole picodollars."""
+
+    exit_code = 2
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            f"{text!r} is not a whole number of picodollars (10**-12 USD); "
+            "correct the figure at its source, we never round on the way in"
+        )
+
+
+class InvalidPeriodError(TollbookError):
+    """A date, duration or time zone cannot be understood."""
+
+    exit_code = 2
+
+
+class CatalogueError(TollbookError):
+    """A price catalogue contradicts itself."""
+
+    exit_code = 3
+
+
+class OverlappingRatesError(CatalogueError):
+    """Two prices for one model at one instant."""
+
+
+class CatalogueGapError(CatalogueError):
+    """A model's prices stop and start again without an explanation."""
+
+
+class CatalogueDataError(CatalogueError):
+    """A catalogue file cannot be understood."""
+
+
+class ConfigError(TollbookError):
+    """A setting is wrong; nothing was started."""
+
+    exit_code = 3
+
+
+class SourceError(TollbookError):
+    """A source could not be read."""
+
+    exit_code = 4
+
+
+class SourceUnavailableError(SourceError):
+    """Transient: the same read may succeed later."""
+
+
+class SourceRejectedError(SourceError):
+    """Permanent: the same read will fail again."""
+
+
+class StoreError(TollbookError):
+    """The ledger file could not be used."""
+
+    exit_code = 5
+
+
+class StoreUnavailableError(StoreError):
+    """Transient: another process holds the ledger, or the disk is full."""
+
+
+class StoreDamagedError(StoreError):
+    """The file is not a sound ledger. Nothing was overwritten."""
+
+
+class StoreTooNewError(StoreError):
+    """A newer tollbook wrote the file; this one would not understand it."""

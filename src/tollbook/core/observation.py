@@ -1,0 +1,113 @@
+"""What one source said about one response: a fact, kept and never changed."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from tollbook.core.money import Money
+
+Instant = int
+"""Whole milliseconds since 1970-01-01T00:00Z. An integer has no zone to forget; it
+becomes an aware ``datetime`` where people read it."""
+
+
+class Evidence(IntEnum):
+    """How good a statement is; the higher one is believed."""
+
+    MISSING = 0  # there was a response, its usage is not known
+    ESTIMATED = 1
+    APPORTIONED = 2  # this response's share of a statement
+    PARTIAL = 3  # a placeholder, or a stream that ended early: a lower bound
+    REPORTED = 4  # the provider's own usage object, final
+
+
+MESSAGE = "message"  # the kind of the part that made the answer
+Lesser = dict[str, int]
+"""Units that are known less well than the rest of a statement, each with its
+``Evidence``."""
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one model did for a response.
+
+    ``kind`` is the provider's word: ``message``, ``compaction``, ``advisor_message`` or
+    ``fallback_message``. ``model`` is the id as the source wrote it.
+    """
+
+    model: str
+    usage: dict[str, int]
+    kind: str = MESSAGE
+
+
+class Conditions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What besides model and time decides the price. ``None``: not stated."""
+
+    service_tier: str | None = None  # "standard", "batch", "priority"
+    speed: str | None = None  # "standard", "fast"
+    inference_geo: str | None = None  # "us", "global", "not_available"
+    platform: str | None = None  # "bedrock", "vertex", ...; None: the Claude API
+
+
+class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one source said about one response.
+
+    Where it was said (``Batch.origin``, ``line``) lets anybody look it up again. One
+    observation may stand for several lines of one file that spoke of the same response:
+    ``first_at`` is the earliest of them, ``at`` the latest that gave the best count.
+    """
+
+    message_id: str | None
+    request_id: str | None
+    session: str | None
+    first_at: Instant
+    at: Instant
+    line: int
+    parts: tuple[Part, ...]
+    conditions: Conditions
+    evidence: int = Evidence.REPORTED
+    lesser: Lesser | None = None
+    sidechain: bool = False  # said by a sub-agent or an aside
+    copied: bool = False  # a copy that names the session it was copied from
+    project: str | None = None  # the folder's name below ``projects``
+    branch: str | None = None
+    agent: str | None = None  # the sub-agent's type
+    skill: str | None = None
+    tools: tuple[str, ...] = ()  # names of the tools the response called, sorted
+    stated_cost: Money | None = None
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """That a request was sent (``asked``), or that a response refers to it.
+
+    A call that was asked and never answered is one whose usage no line holds.
+    """
+
+    reference: str
+    asked: bool
+    session: str | None = None
+    at: Instant | None = None
+    model: str | None = None
+    project: str | None = None
+
+
+class ModelTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One model's line of a statement."""
+
+    model: str
+    usage: dict[str, int]
+    stated_cost: Money | None = None
+
+
+class StatementLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Somebody else's running total: held against the charges, never added to them.
+
+    A later snapshot of the same ``session`` has the larger ``sequence``.
+    """
+
+    session: str
+    sequence: int
+    stated_cost: Money
+    models: tuple[ModelTotal, ...]
+    line: int = 0

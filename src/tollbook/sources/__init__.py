@@ -1,0 +1,1 @@
+"""Readers of the outside world. Each hands foreign bytes to ``formats``."""
