@@ -139,6 +139,7 @@ def lock(args: Sequence[str]) -> int:
         return 2
     with (ROOT / "pyproject.toml").open("rb") as file:
         backend = "\n".join(tomllib.load(file)["build-system"]["requires"])
+    backend += "\neditables"  # hatchling wants it to install a folder in place
     for output, wanted in (
         (RUNTIME, ("pyproject.toml",)),
         (BUILD, ("-", "-c", RUNTIME)),
