@@ -25,7 +25,7 @@ import tempfile
 import tomllib
 import venv
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -50,12 +50,7 @@ def main(argv: Sequence[str]) -> int:
     if task is None:
         print(__doc__)
         return 0 if name in {"help", "-h", "--help"} else 2
-    try:
-        return task(args)
-    except subprocess.CalledProcessError as failed:
-        command = " ".join(map(str, failed.cmd))
-        print(f"failed with exit code {failed.returncode}: {command}", file=sys.stderr)
-        return 1
+    return attempt(task, args)
 
 
 def run(args: Sequence[str]) -> int:
@@ -82,7 +77,7 @@ def check(_: Sequence[str]) -> int:
 def test(args: Sequence[str]) -> int:
     """Everything. pytest comes last, so that its verdict ends the log."""
     prepare(TO_DEVELOP)
-    return static() | wheel(()) | pytest("-m", "not night", *COVERAGE, *args)
+    return static() | attempt(wheel) | pytest("-m", "not night", *COVERAGE, *args)
 
 
 def golden(args: Sequence[str]) -> int:
@@ -156,6 +151,16 @@ TASKS = {
     task.__name__: task
     for task in (run, test, check, dev, golden, bench, night, wheel, lock)
 }
+
+
+def attempt(task: Callable[[Sequence[str]], int], args: Sequence[str] = ()) -> int:
+    """Do a task; a program that failed in it is named, without a traceback."""
+    try:
+        return task(args)
+    except subprocess.CalledProcessError as failed:
+        command = " ".join(map(str, failed.cmd))
+        print(f"failed with exit code {failed.returncode}: {command}", file=sys.stderr)
+        return 1
 
 
 def static() -> int:
