@@ -22,7 +22,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 import venv
 import zipfile
 from collections.abc import Callable, Sequence
@@ -35,6 +34,7 @@ STAMP = VENV / "tollbook.stamp"
 RUNTIME = "requirements.lock"
 BUILD = "requirements-build.lock"
 DEV = "requirements-dev.lock"  # holds the other two
+BACKEND = "hatchling\neditables\n"  # what puts this folder into an environment
 TO_RUN = (RUNTIME, BUILD)
 TO_DEVELOP = (DEV,)
 
@@ -45,6 +45,9 @@ COVERAGE = ("--cov", "--cov-report=term-missing")
 
 def main(argv: Sequence[str]) -> int:
     """Do one chore; the exit code says whether it went well."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - older ones get here, and are told
+        print("tollbook needs Python 3.11 or newer", file=sys.stderr)
+        return 2
     name, args = (argv[0], list(argv[1:])) if argv else ("help", [])
     task = TASKS.get(name)
     if task is None:
@@ -132,9 +135,6 @@ def lock(args: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        backend = "\n".join(tomllib.load(file)["build-system"]["requires"])
-    backend += "\neditables"  # hatchling wants it to install a folder in place
     for output, wanted in (
         (RUNTIME, ("pyproject.toml",)),
         (BUILD, ("-", "-c", RUNTIME)),
@@ -143,7 +143,7 @@ def lock(args: Sequence[str]) -> int:
         command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
         command += ["--python-version", "3.11", "--no-header", "--no-emit-index-url"]
         command += ["--no-annotate", *wanted, *args, "-o", output]
-        subprocess.run(command, cwd=ROOT, check=True, input=backend, text=True)
+        subprocess.run(command, cwd=ROOT, check=True, input=BACKEND, text=True)
     return 0
 
 

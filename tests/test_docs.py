@@ -349,17 +349,30 @@ def source_nodes() -> Iterator[ast.AST]:
         yield from ast.walk(ast.parse(path.read_text("utf-8")))
 
 
+def takes_code(node: ast.FunctionDef) -> Iterator[int]:
+    """Where a caller of a function writes its parameter ``code``."""
+    names = [arg.arg for arg in node.args.args if arg.arg not in {"self", "cls"}]
+    yield from (place for place, name in enumerate(names) if name == "code")
+
+
 def problem_codes() -> set[str]:
-    """Every ``code="..."``, and every code given to a function ``...problem``."""
-    said: list[ast.expr] = []
-    for node in source_nodes():
+    """Every code that is given to a ``Problem`` or handed on as a ``code``."""
+    tree = list(source_nodes())
+    takers = {
+        (node.name, place)
+        for node in tree
+        if isinstance(node, ast.FunctionDef)
+        for place in takes_code(node)
+    }
+    given: list[ast.expr] = []
+    for node in tree:
         if isinstance(node, ast.Call):
-            said += [k.value for k in node.keywords if k.arg == "code"]
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if called.lower().endswith("problem"):
-                said += node.args
-    words = [word.value for word in said if isinstance(word, ast.Constant)]
-    return {w for w in words if isinstance(w, str) and CODE.fullmatch(w)}
+            given += [word.value for word in node.keywords if word.arg == "code"]
+            given += [a for n, a in enumerate(node.args) if (called, n) in takers]
+    words = [part for expression in given for part in ast.walk(expression)]
+    said = {getattr(word, "value", None) for word in words}
+    return {word for word in said if isinstance(word, str) and CODE.fullmatch(word)}
 
 
 def test_every_problem_has_its_section_and_every_section_its_problem() -> None:
