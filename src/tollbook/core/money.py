@@ -52,7 +52,9 @@ def nearest_pico(usd: Decimal) -> Money:
     Only for statements that other programs computed in floating point
     (``totalCostUSD``): they are shown as a check and never enter a charge.
     """
-    return int(usd.scaleb(_PLACES, _CONTEXT).to_integral_value(ROUND_HALF_EVEN, _CONTEXT))
+    return int(
+        usd.scaleb(_PLACES, _CONTEXT).to_integral_value(ROUND_HALF_EVEN, _CONTEXT)
+    )
 
 
 def usd(amount: Money, places: int = 2) -> Decimal:

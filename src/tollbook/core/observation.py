@@ -76,6 +76,7 @@ class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     skill: str | None = None
     tools: tuple[str, ...] = ()  # names of the tools the response called, sorted
     stated_cost: Money | None = None
+    lines: int = 1  # how many lines it stands for
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):

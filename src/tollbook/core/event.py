@@ -1,0 +1,270 @@
+"""From what sources said (observations) to what happened (usage events).
+
+Every rule here is a maximum or a minimum over a total order, unit by unit and mark by
+mark. So the result depends neither on the order of arrival nor on repeats: a retry, a
+crash or a second copy of a file changes nothing, and states may be joined in any
+grouping, incrementally or all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from tollbook.core.money import Money
+from tollbook.core.observation import (
+    MESSAGE,
+    Conditions,
+    Evidence,
+    Instant,
+    Lesser,
+    Observation,
+    Part,
+)
+from tollbook.core.units import Unit
+
+_V = TypeVar("_V", tuple[int, str], "Reading")
+_CONDITIONS = ("service_tier", "speed", "inference_geo", "platform")
+
+Shape = tuple[tuple[str, str], ...]
+"""Kind and model of every part of a statement, in its order."""
+
+Reading = tuple[int, int, int, tuple[int, ...], Shape]
+"""One unit's counts in one statement: evidence, number of parts, total, counts by part,
+shape. Tuples compare in this order, so better evidence wins, then the more detailed
+statement, then the larger count (stream snapshots only grow)."""
+
+Place = tuple[bool, bool, str]
+"""Copied, side chain, session. The least of them is where a response is at home."""
+
+
+class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One response, counted once.
+
+    Fields that it shares with ``Observation`` have the same names and meaning.
+    """
+
+    message_id: str | None
+    request_id: str | None
+    session: str | None
+    first_at: Instant
+    at: Instant
+    parts: tuple[Part, ...]
+    conditions: Conditions
+    evidence: int
+    lesser: Lesser | None
+    sidechain: bool
+    copied: bool
+    project: str | None
+    branch: str | None
+    agent: str | None
+    skill: str | None
+    tools: tuple[str, ...]
+    stated_cost: Money | None
+    sources: tuple[str, ...]
+
+
+class Sighting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the observations at one ``Place`` say of where and when."""
+
+    marks: tuple[Instant, str, str, str, str, str, str]
+    """The earliest: first_at, then message id, project, branch, agent, skill, model."""
+    best: tuple[int, int, Instant]
+    """The best output count: its evidence, the count, the latest instant that gave it."""
+    request: tuple[Instant, str] | None
+    """The earliest request id and when it was seen."""
+
+
+class EventState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """All that must be remembered of one response's observations to merge the next."""
+
+    readings: dict[str, Reading]
+    conditions: dict[str, tuple[int, str]]
+    places: dict[Place, Sighting]
+    tools: tuple[str, ...]
+    sources: tuple[str, ...]
+    stated_cost: Money | None
+
+
+def lift(seen: Observation, source: str) -> EventState:
+    """One observation as the state of an event nobody else has spoken of."""
+    shape = tuple((part.kind, part.model) for part in seen.parts)
+    lesser = seen.lesser or {}
+    readings: dict[str, Reading] = {}
+    for unit in dict.fromkeys(unit for part in seen.parts for unit in part.usage):
+        counts = tuple(part.usage.get(unit, 0) for part in seen.parts)
+        evidence = lesser.get(unit, seen.evidence)
+        readings[unit] = (int(evidence), len(shape), sum(counts), counts, shape)
+    known = {name: getattr(seen.conditions, name) for name in _CONDITIONS}
+    output = readings.get(Unit.OUTPUT)
+    sighting = Sighting(
+        marks=(
+            seen.first_at,
+            seen.message_id or "",
+            seen.project or "",
+            seen.branch or "",
+            seen.agent or "",
+            seen.skill or "",
+            main_model(seen.parts),
+        ),
+        best=(output[0], output[2], seen.at) if output else (-1, 0, seen.at),
+        request=(seen.first_at, seen.request_id) if seen.request_id else None,
+    )
+    return EventState(
+        readings=readings,
+        conditions={
+            name: (int(seen.evidence), value)
+            for name, value in known.items()
+            if value is not None
+        },
+        places={(seen.copied, seen.sidechain, seen.session or ""): sighting},
+        tools=seen.tools,
+        sources=(source,),
+        stated_cost=seen.stated_cost,
+    )
+
+
+def join(one: EventState, other: EventState) -> EventState:
+    """Merge two states of the same response.
+
+    Commutative, associative and idempotent, which the property tests prove.
+    """
+    places = dict(one.places)
+    for place, sighting in other.places.items():
+        known = places.get(place)
+        places[place] = sighting if known is None else _join_sightings(known, sighting)
+    return EventState(
+        readings=_greater(one.readings, other.readings),
+        conditions=_greater(one.conditions, other.conditions),
+        places=places,
+        tools=_union(one.tools, other.tools),
+        sources=_union(one.sources, other.sources),
+        stated_cost=max(
+            (x for x in (one.stated_cost, other.stated_cost) if x is not None),
+            default=None,
+        ),
+    )
+
+
+def _greater(one: dict[str, _V], other: dict[str, _V]) -> dict[str, _V]:
+    if one == other:
+        return one
+    joined = dict(one)
+    for key, value in other.items():
+        known = joined.get(key)
+        if known is None or value > known:
+            joined[key] = value
+    return joined
+
+
+def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return one if one == other else tuple(sorted({*one, *other}))
+
+
+def _join_sightings(one: Sighting, other: Sighting) -> Sighting:
+    requests = [x for x in (one.request, other.request) if x is not None]
+    return Sighting(
+        marks=min(one.marks, other.marks),
+        best=max(one.best, other.best),
+        request=min(requests, default=None),
+    )
+
+
+def main_model(parts: Iterable[Part]) -> str:
+    """The model that made the answer, else the first one that did anything."""
+    models = [(part.kind != MESSAGE, n, part.model) for n, part in enumerate(parts)]
+    return min(models)[2] if models else ""
+
+
+def settle(state: EventState) -> UsageEvent:
+    """What happened, as far as the observations in a state know.
+
+    A response is at home where it was seen first: the parent's session before a side
+    chain's, an original's before a copy's. It occurred when its final count was written
+    there.
+    """
+    ordered = sorted(
+        state.places.items(), key=lambda item: (item[0][:2], item[1].marks, item[0])
+    )
+    (copied, sidechain, session), home = ordered[0]
+    first_at, message_id, project, branch, agent, skill, model = home.marks
+    request = next((s.request for _, s in ordered if s.request is not None), None)
+    if not message_id:
+        message_id = next((s.marks[1] for _, s in ordered if s.marks[1]), "")
+    evidence = max(
+        (reading[0] for reading in state.readings.values()),
+        default=int(Evidence.MISSING),
+    )
+    lesser = {
+        unit: reading[0]
+        for unit, reading in state.readings.items()
+        if reading[0] < evidence
+    }
+    return UsageEvent(
+        message_id=message_id or None,
+        request_id=request[1] if request else None,
+        session=session or None,
+        first_at=first_at,
+        at=home.best[2],
+        parts=_parts(state.readings, model),
+        conditions=Conditions(*(_value(state, name) for name in _CONDITIONS)),
+        evidence=evidence,
+        lesser=lesser or None,
+        sidechain=sidechain,
+        copied=copied,
+        project=project or None,
+        branch=branch or None,
+        agent=agent or None,
+        skill=skill or None,
+        tools=state.tools,
+        stated_cost=state.stated_cost,
+        sources=state.sources,
+    )
+
+
+def settle_one(seen: Observation, source: str) -> UsageEvent:
+    """``settle(lift(seen, source))``, at a fraction of its price."""
+    if len(seen.parts) != 1:
+        return settle(lift(seen, source))
+    return UsageEvent(
+        message_id=seen.message_id or None,
+        request_id=seen.request_id or None,
+        session=seen.session or None,
+        first_at=seen.first_at,
+        at=seen.at,
+        parts=seen.parts,
+        conditions=seen.conditions,
+        evidence=seen.evidence,
+        lesser=seen.lesser,
+        sidechain=seen.sidechain,
+        copied=seen.copied,
+        project=seen.project or None,
+        branch=seen.branch or None,
+        agent=seen.agent or None,
+        skill=seen.skill or None,
+        tools=seen.tools,
+        stated_cost=seen.stated_cost,
+        sources=(source,),
+    )
+
+
+def _value(state: EventState, name: str) -> str | None:
+    known = state.conditions.get(name)
+    return known[1] if known else None
+
+
+def _parts(readings: dict[str, Reading], model: str) -> tuple[Part, ...]:
+    usages: dict[tuple[int, str, str], dict[str, int]] = {}
+    for unit, (_, _, _, counts, shape) in readings.items():
+        for place, ((kind, name), count) in enumerate(zip(shape, counts, strict=True)):
+            usage = usages.setdefault((place, kind, name), {})
+            if count or len(shape) == 1:
+                usage[unit] = count
+    if not usages:
+        return (Part(model, {}),)
+    return tuple(
+        Part(name, usages[place, kind, name], kind)
+        for place, kind, name in sorted(usages)
+    )

@@ -1,0 +1,212 @@
+"""What the verbs need from the outside, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from tollbook.core.event import UsageEvent
+from tollbook.core.observation import Call, Instant, Observation, StatementLine
+from tollbook.core.problem import Problem
+from tollbook.core.tally import Share, Tally
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one read of one origin gave, and the cursor to save with it."""
+
+    source: str  # "claude-code"
+    origin: str  # a file's path
+    previous: bytes | None = None  # the cursor this read began from
+    cursor: bytes | None = None  # the cursor to save
+    afresh: bool = False  # the origin was read from its beginning
+    observations: Sequence[Observation] = ()
+    calls: Sequence[Call] = ()
+    statements: Sequence[StatementLine] = ()
+    problems: Sequence[Problem] = ()
+    labels: Mapping[str, str] = {}  # a project's folder name -> the path it stands for
+    lines: int = 0  # lines that spoke of usage, readable or not
+    refused: int = 0  # those of them that became problems
+    size: int = 0  # bytes read, for progress
+
+
+class Appended(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of batches. ``lines = added + repeated + refused``."""
+
+    lines: int = 0
+    added: int = 0  # lines that taught the ledger something
+    repeated: int = 0  # lines that said what it knew
+    refused: int = 0  # lines that became problems
+    responses: int = 0  # responses it did not know before
+    problems: int = 0  # all problems, also of lines without usage and of whole files
+    superseded: int = 0  # batches another process had stored first
+
+    def plus(self, other: Appended) -> Appended:
+        """The sum of two."""
+        return Appended(
+            **{
+                name: getattr(self, name) + getattr(other, name)
+                for name in self.__struct_fields__
+            }
+        )
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source has that the ledger has not read."""
+
+    items: Sequence[object]
+    origins: int  # how many origins were looked at
+    size: int  # bytes to read
+    problems: Sequence[Problem] = ()
+
+
+class Source(Protocol):
+    """Reads observations from one place in the outside world."""
+
+    @property
+    def name(self) -> str:
+        """Stable identifier, used in cursors and reports."""
+        ...
+
+    def survey(self, cursors: Mapping[str, bytes]) -> Pending:
+        """Look what is new since ``cursors``, without reading it.
+
+        Raises:
+            SourceUnavailableError: Try the same survey again later.
+        """
+        ...
+
+    def read(self, pending: Pending) -> Iterator[Batch]:
+        """Yield what a survey found, in bounded batches.
+
+        An origin that vanished or cannot be read becomes a problem in a batch.
+        """
+        ...
+
+
+class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which totals are wanted.
+
+    ``buckets`` are half-open instants, ascending and without overlap; each total tells
+    in which it lies. ``by`` names dimensions: ``project``, ``session``, ``model``,
+    ``branch``, ``agent``, ``skill``, ``tools``.
+    """
+
+    buckets: Sequence[tuple[Instant, Instant]]
+    by: frozenset[str] = frozenset()
+
+
+class Total(msgspec.Struct, frozen=True, gc=False):
+    """One row of totals. Dimensions that were not asked for are ``None``."""
+
+    bucket: int
+    priced: bool
+    dimensions: dict[str, str | None]
+    tally: Tally
+    first_at: Instant  # to the quarter hour when no events had to be read
+    last_at: Instant
+
+
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event with what it costs and where its numbers came from."""
+
+    event: UsageEvent
+    shares: Sequence[Share]
+    seen: Sequence[tuple[str, str, Observation]]  # source, origin, what it said
+
+
+class Statement(msgspec.Struct, frozen=True, gc=False):
+    """The latest statement a source made of a session."""
+
+    source: str
+    origin: str
+    line: StatementLine
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the truth the ledger can know."""
+
+    responses: int
+    unrecorded_calls: int  # requests that were sent and whose answer no line holds
+    problems: int
+    sources: Mapping[str, tuple[Instant | None, Instant | None]]  # first and last event
+
+
+class LedgerStore(Protocol):
+    """Keeps observations for ever and answers what they add up to.
+
+    Every implementation passes ``tests/contracts/test_store.py`` and gives the same
+    answers as the in-memory one, incrementally and rebuilt.
+    """
+
+    def cursors(self, source: str) -> dict[str, bytes]:
+        """The saved cursor of every origin of a source."""
+        ...
+
+    def append(self, batches: Sequence[Batch], *, now: Instant) -> Appended:
+        """Store batches, all that follows from them and their cursors, or nothing.
+
+        A batch whose ``previous`` cursor is not the saved one was read by somebody else
+        in the meantime: it is left out.
+
+        Raises:
+            StoreUnavailableError: Locked, or the disk is full; nothing was stored.
+        """
+        ...
+
+    def totals(self, query: UsageQuery) -> list[Total]:
+        """Add up, exactly."""
+        ...
+
+    def labels(self) -> dict[str, str]:
+        """The path each project's folder name stands for, as far as known."""
+        ...
+
+    def sessions(self, prefix: str) -> list[str]:
+        """Session ids that begin with ``prefix``, at most a few."""
+        ...
+
+    def find_events(
+        self, *, session: str | None = None, response: str | None = None
+    ) -> Iterator[StoredEvent]:
+        """The events of a session, or of a message or request id, in time order."""
+        ...
+
+    def statements(self, session: str) -> list[Statement]:
+        """What others said the session cost."""
+        ...
+
+    def unrecorded(
+        self, start: Instant, end: Instant, *, session: str | None = None
+    ) -> list[Call]:
+        """Calls that were asked and never answered, in time order."""
+        ...
+
+    def problems(self) -> list[Problem]:
+        """Every problem that still stands, by origin and line."""
+        ...
+
+    def coverage(self) -> Coverage:
+        """What is known and what is known to be missing."""
+        ...
+
+    def price_version(self) -> str | None:
+        """At which prices the stored costs were rated."""
+        ...
+
+    def rerate(self) -> int:
+        """Rate every event again at today's catalogue; returns how many."""
+        ...
+
+    def rebuild(self) -> int:
+        """Derive everything from the observations again; returns how many events."""
+        ...
+
+    def verify(self) -> list[str]:
+        """Differences between what is stored and what the observations say."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...

@@ -1,0 +1,131 @@
+"""Which transcript files there are, and what became of them since the last look."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tollbook.core.problem import Problem
+
+HASH_BYTES = 16_384
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How far a file was read, and how to know it again."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int  # cannot be set back, unlike the modification time
+    offset: int = 0  # bytes read, up to a line's end
+    line: int = 0  # lines read
+    head: int = 0  # checksum of the first bytes read, at most HASH_BYTES
+    tail: int = 0  # checksum of the last bytes read, at most HASH_BYTES
+
+    def same_file_as(self, other: Cursor) -> bool:
+        """Whether nothing at all happened to the file."""
+        return (
+            self.size == other.size
+            and self.modified_ns == other.modified_ns
+            and self.changed_ns == other.changed_ns
+            and self.inode == other.inode
+            and self.device == other.device
+        )
+
+
+encode_cursor = msgspec.msgpack.Encoder().encode
+decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """One file that has something new."""
+
+    path: str
+    project: str  # the folder below the root, which stands for the working folder
+    seen: Cursor  # as the file system shows it now
+    saved: bytes | None  # the cursor of the last read
+    known: Cursor | None  # the same, decoded
+
+
+def cursor_of(status: os.stat_result) -> Cursor:
+    """A cursor at the beginning of a file."""
+    return Cursor(
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def checksum(data: bytes | memoryview) -> int:
+    """Tells whether bytes are what they were."""
+    return zlib.crc32(data)
+
+
+def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
+    """Every transcript below a root: path, project and status; what cannot be looked at.
+
+    Links are not followed: what they point to inside the root is found by itself, what
+    lies outside is none of ours.
+    """
+    base = os.fspath(root)
+    if os.path.isfile(base):
+        yield base, root.parent.name, os.stat(base)
+        return
+    pending = [(base, "")]
+    while pending:
+        folder, project = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append((entry.path, project or name))
+                    elif name.endswith(".jsonl"):
+                        status = entry.stat(follow_symlinks=False)
+                        odd = _odd(entry.path, status, base)
+                        if odd is not None:
+                            yield odd
+                        elif stat.S_ISREG(status.st_mode):
+                            yield entry.path, project or root.name, status
+        except OSError as error:
+            yield unreadable(folder, error)
+
+
+def _odd(path: str, status: os.stat_result, base: str) -> Problem | None:
+    if stat.S_ISREG(status.st_mode):
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        target = os.path.realpath(path)
+        if target.startswith(os.path.realpath(base) + os.sep):
+            return None
+        return Problem(
+            origin=path,
+            line=0,
+            code="file-outside",
+            message="the link leads out of the folder and was not followed; "
+            "give its target to `tollbook scan` if it is yours",
+        )
+    return Problem(
+        origin=path,
+        line=0,
+        code="file-not-regular",
+        message="a pipe, socket or device is no transcript; remove it from the folder",
+    )
+
+
+def unreadable(path: str, error: OSError) -> Problem:
+    """A file or folder that is there and cannot be read."""
+    return Problem(
+        origin=path,
+        line=0,
+        code="file-unreadable",
+        message=f"cannot be read ({error.strerror}); check its owner and permissions",
+    )

@@ -1,0 +1,295 @@
+"""Claude Code's transcripts, read as they grow.
+
+A file is read from where the last read stopped, as long as the bytes before that place
+are those that were read; a file that was truncated, rewritten or replaced is read again
+from its beginning. Nothing is lost or doubled either way, for what a line says twice
+counts once.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tollbook.core.observation import Observation
+from tollbook.core.problem import Problem
+from tollbook.formats.agent_meta import agent_type
+from tollbook.formats.transcript import Parsed, is_whole, parse_block, working_folder
+from tollbook.ports import Batch, Pending
+from tollbook.sources.transcript_files import (
+    HASH_BYTES,
+    Cursor,
+    Found,
+    checksum,
+    cursor_of,
+    decode_cursor,
+    encode_cursor,
+    unreadable,
+    walk,
+)
+
+SOURCE = "claude-code"
+_BLOCK_BYTES = 8 << 20
+LINE_BYTES_MAX = 64 << 20
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_NEWLINE = b"\n"
+
+
+class TranscriptFolders:
+    """All transcripts below some folders."""
+
+    name = SOURCE
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self.roots = roots
+
+    def survey(self, cursors: Mapping[str, bytes]) -> Pending:
+        """See ``Source.survey``. Costs one look at each file's status."""
+        items: list[Found] = []
+        problems: list[Problem] = []
+        origins = size = 0
+        visited: set[str] = set()
+        for root in self.roots:
+            for found in walk(root):
+                if isinstance(found, Problem):
+                    problems.append(found)
+                    continue
+                path, project, status = found
+                if path in visited:
+                    continue
+                visited.add(path)
+                origins += 1
+                saved = cursors.get(path)
+                known = None if saved is None else decode_cursor(saved)
+                seen = cursor_of(status)
+                if known is None or not seen.same_file_as(known):
+                    items.append(Found(path, project, seen, saved, known))
+                    size += _unread(seen, known)
+        return Pending(items=items, origins=origins, size=size, problems=problems)
+
+    def read(self, pending: Pending) -> Iterator[Batch]:
+        """See ``Source.read``."""
+        if pending.problems:
+            yield Batch(source=SOURCE, origin="", problems=pending.problems)
+        buffer = bytearray(_BLOCK_BYTES)
+        for found in pending.items:
+            assert isinstance(found, Found)
+            reader = _FileReader(found, buffer)
+            yield from reader.batches()
+            buffer = reader.buffer
+
+
+def _unread(seen: Cursor, known: Cursor | None) -> int:
+    if known is None or seen.size <= known.offset:
+        return seen.size
+    return seen.size - known.offset
+
+
+class _FileReader:
+    """Reads one file's news in blocks of whole lines."""
+
+    def __init__(self, found: Found, buffer: bytearray) -> None:
+        self.found = found
+        self.buffer = buffer
+        self.handle = -1
+        self.cursor = found.seen
+        self.saved = found.saved
+        self.afresh = found.known is None
+        self.label: str | None = None
+        self.agent: str | None = None
+
+    def batches(self) -> Iterator[Batch]:
+        """Every batch of the file; what goes wrong becomes a problem in the last one."""
+        path = self.found.path
+        try:
+            self.handle = os.open(path, _OPEN_FLAGS)
+        except FileNotFoundError:
+            return  # deleted since the survey: what was read before stays
+        except OSError as error:
+            yield self._failed(error)
+            return
+        try:
+            if stat.S_ISREG(os.fstat(self.handle).st_mode):
+                self._resume()
+                yield from self._blocks()
+        except OSError as error:
+            yield self._failed(error)
+        finally:
+            os.close(self.handle)
+
+    def _failed(self, error: OSError) -> Batch:
+        problem = unreadable(self.found.path, error)
+        return Batch(source=SOURCE, origin=self.found.path, problems=[problem])
+
+    def _resume(self) -> None:
+        """Go on behind what was read, if the file still begins with it."""
+        seen, known = cursor_of(os.fstat(self.handle)), self.found.known
+        self.cursor = seen
+        if known is None:
+            return
+        self.afresh = True
+        if seen.size <= known.size or seen.inode != known.inode:
+            return
+        if (
+            self._checksum(0, min(known.offset, HASH_BYTES)) == known.head
+            and self._checksum(max(0, known.offset - HASH_BYTES), known.offset)
+            == known.tail
+        ):
+            self.afresh = False
+            self.cursor = msgspec.structs.replace(
+                seen,
+                offset=known.offset,
+                line=known.line,
+                head=known.head,
+                tail=known.tail,
+            )
+
+    def _checksum(self, start: int, end: int) -> int:
+        return checksum(os.pread(self.handle, end - start, start))
+
+    def _blocks(self) -> Iterator[Batch]:
+        """Fill the buffer, hand on its whole lines, keep the rest for the next round."""
+        kept, finished = 0, False
+        while not finished:
+            view = memoryview(self.buffer)
+            position = self.cursor.offset + kept
+            filled = kept + os.preadv(self.handle, [view[kept:]], position)
+            finished = filled < len(self.buffer)
+            consumed, batch = self._parse(filled, finished=finished)
+            if consumed or finished:
+                yield batch
+                kept = filled - consumed
+                self.buffer[:kept] = bytes(view[consumed:filled])
+            elif len(self.buffer) < LINE_BYTES_MAX:
+                kept = filled
+                self.buffer = self.buffer.ljust(2 * len(self.buffer), b"\0")
+            else:
+                yield self._skip_line(view)
+                kept = 0
+
+    def _parse(self, filled: int, *, finished: bool) -> tuple[int, Batch]:
+        """Understand whole lines, and at the file's end a last one without newline."""
+        view = memoryview(self.buffer)
+        end = self.buffer.rfind(_NEWLINE, 0, filled) + 1
+        parsed = self._parse_lines(view[:end])
+        if parsed.consumed:
+            self._advance(view[: parsed.consumed], parsed.newlines)
+        tail = view[parsed.consumed : filled]
+        extra: Parsed | None = None
+        if finished and tail and parsed.consumed == end and is_whole(tail):
+            extra = self._parse_lines(tail)
+        return parsed.consumed, self._batch(parsed, extra, filled)
+
+    def _parse_lines(self, block: memoryview) -> Parsed:
+        found = self.found
+        if self.label is None and block:
+            self._learn_folder(block)
+        parsed = parse_block(
+            block,
+            origin=found.path,
+            first_line=self.cursor.line + 1,
+            project=found.project,
+            agent=self.agent,
+        )
+        if self.agent is None and _nameless(parsed.observations):
+            self.agent = self._agent()
+            return parsed if self.agent is None else self._parse_lines(block)
+        return parsed
+
+    def _agent(self) -> str | None:
+        """The sub-agent's type, which older clients wrote beside the transcript only."""
+        try:
+            return agent_type(
+                Path(self.found.path).with_suffix(".meta.json").read_bytes()
+            )
+        except OSError:
+            return None
+
+    def _skip_line(self, view: memoryview) -> Batch:
+        """Pass over a line no program should write, without holding it in memory."""
+        position, size = self.cursor.offset, 0
+        while (count := os.preadv(self.handle, [view], position)) > 0:
+            newline = self.buffer.find(_NEWLINE, 0, count)
+            size += count if newline < 0 else newline
+            position += count if newline < 0 else newline + 1
+            if newline >= 0:
+                break
+        line = self.cursor.line + 1
+        self.cursor = msgspec.structs.replace(
+            self.cursor,
+            offset=position,
+            line=line,
+            head=self._checksum(0, min(position, HASH_BYTES)),
+            tail=self._checksum(max(0, position - HASH_BYTES), position),
+        )
+        problem = Problem(
+            origin=self.found.path,
+            line=line,
+            code="line-too-long",
+            message=f"the line has {size} bytes, {LINE_BYTES_MAX} at most are read; "
+            "its usage is not counted",
+        )
+        nothing = Parsed([], [], [], [problem], 0, 0, 1, size)
+        return self._batch(nothing, None, size)
+
+    def _batch(self, parsed: Parsed, extra: Parsed | None, size: int) -> Batch:
+        both = [parsed] if extra is None else [parsed, extra]
+        encoded = encode_cursor(self.cursor)
+        batch = Batch(
+            source=SOURCE,
+            origin=self.found.path,
+            previous=self.saved,
+            cursor=encoded,
+            afresh=self.afresh,
+            observations=[o for p in both for o in p.observations],
+            calls=[c for p in both for c in p.calls],
+            statements=[s for p in both for s in p.statements],
+            problems=[x for p in both for x in p.problems],
+            labels={self.found.project: self.label} if self.label else {},
+            lines=sum(p.lines for p in both),
+            refused=sum(p.refused for p in both),
+            size=size,
+        )
+        self.saved, self.afresh = encoded, False
+        return batch
+
+    def _advance(self, block: memoryview, lines: int) -> None:
+        cursor = self.cursor
+        head = cursor.head
+        if cursor.offset < HASH_BYTES:
+            end = cursor.offset + len(block)
+            head = self._checksum(0, min(end, HASH_BYTES))
+        tail = block[-HASH_BYTES:]
+        if len(block) < HASH_BYTES and cursor.offset:
+            end = cursor.offset + len(block)
+            tail_sum = self._checksum(max(0, end - HASH_BYTES), end)
+        else:
+            tail_sum = checksum(tail)
+        self.cursor = msgspec.structs.replace(
+            cursor,
+            offset=cursor.offset + len(block),
+            line=cursor.line + lines,
+            head=head,
+            tail=tail_sum,
+        )
+
+    def _learn_folder(self, block: memoryview) -> None:
+        """The path the project's folder name stands for, from a line's ``cwd``.
+
+        The name is the path with every other character made a dash, so a working folder
+        below the project's begins with a path of just that length.
+        """
+        cwd = working_folder(block)
+        name = self.found.project
+        if cwd is not None:
+            dashed = "".join(c if c.isascii() and c.isalnum() else "-" for c in cwd)
+            if dashed.startswith(name):
+                self.label = cwd[: len(name)]
+
+
+def _nameless(observations: Sequence[Observation]) -> bool:
+    return any(seen.sidechain and seen.agent is None for seen in observations)

@@ -1,0 +1,1 @@
+"""The default store: one SQLite file, shared by any number of processes."""

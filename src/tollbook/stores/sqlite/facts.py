@@ -1,0 +1,112 @@
+"""What batches carry besides observations: calls, statements, problems, cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from tollbook.core.observation import Call, Instant, StatementLine
+from tollbook.ports import Batch
+from tollbook.stores.sqlite.names import Names
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def accept(
+    connection: apsw.Connection, names: Names, batches: Sequence[Batch]
+) -> list[Batch]:
+    """Save the batches' cursors; those another process was faster with are left out."""
+    accepted = []
+    for batch in batches:
+        if batch.cursor is not None:
+            place = (names[batch.source], batch.origin)
+            saved = connection.execute(
+                "SELECT cursor FROM cursors WHERE source = ? AND origin = ?", place
+            ).get
+            if saved != batch.previous:
+                continue
+            connection.execute(
+                "REPLACE INTO cursors VALUES (?, ?, ?)", (*place, batch.cursor)
+            )
+        accepted.append(batch)
+    return accepted
+
+
+def save_problems(
+    connection: apsw.Connection, batches: Sequence[Batch], now: Instant
+) -> int:
+    """Keep problems; those of an origin that was read afresh stand no longer."""
+    count = 0
+    for batch in batches:
+        if batch.afresh:
+            connection.execute("DELETE FROM problems WHERE origin = ?", (batch.origin,))
+        for problem in batch.problems:
+            connection.execute(
+                "INSERT OR IGNORE INTO problems VALUES (?, ?, ?, ?, ?)",
+                (problem.origin, problem.line, problem.code, problem.message, now),
+            )
+            count += connection.changes()
+        for name, label in batch.labels.items():
+            connection.execute(
+                "INSERT INTO labels VALUES (?, ?) ON CONFLICT DO UPDATE"
+                " SET label = min(label, excluded.label)",
+                (name, label),
+            )
+    return count
+
+
+def save_calls(
+    connection: apsw.Connection, names: Names, calls: Sequence[Call]
+) -> None:
+    """A call is open from its request until any response refers to it."""
+    connection.executemany(
+        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " asked = max(asked, excluded.asked),"
+        " answered = max(answered, excluded.answered),"
+        " at = coalesce(min(at, excluded.at), at, excluded.at),"
+        " session = max(session, excluded.session),"
+        " model = max(model, excluded.model),"
+        " project = max(project, excluded.project)",
+        [
+            (
+                call.reference,
+                int(call.asked),
+                int(not call.asked),
+                call.at,
+                names[call.session],
+                names[call.model],
+                names[call.project],
+            )
+            for call in calls
+        ],
+    )
+
+
+def save_statements(
+    connection: apsw.Connection,
+    names: Names,
+    source: str,
+    origin: str,
+    statements: Sequence[StatementLine],
+) -> None:
+    """Running totals replace each other: the latest of a session and source stays."""
+    connection.executemany(
+        "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " origin = excluded.origin, sequence = excluded.sequence,"
+        " stated_pico = excluded.stated_pico, body = excluded.body"
+        " WHERE (excluded.sequence, excluded.stated_pico, excluded.body)"
+        " > (sequence, stated_pico, body)",
+        [
+            (
+                names[line.session],
+                names[source],
+                names[origin],
+                line.sequence,
+                line.stated_cost,
+                _encode(line),
+            )
+            for line in statements
+        ],
+    )

@@ -1,0 +1,222 @@
+"""Questions to the ledger file, each answered by the narrowest table that can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import apsw
+import msgspec
+
+from tollbook.core.event import join, settle
+from tollbook.core.identity import identify
+from tollbook.core.observation import Call, Instant, Observation, StatementLine
+from tollbook.core.problem import Problem
+from tollbook.core.tally import Share
+from tollbook.ports import Coverage, Statement, StoredEvent, Total, UsageQuery
+from tollbook.stores.sqlite.append import decode_segment, tally_of
+from tollbook.stores.sqlite.names import Names, Texts
+from tollbook.stores.sqlite.rows import COLUMNS, Row, RowReader, column, key_of
+from tollbook.stores.sqlite.schema import SLOT_MS, TALLY_COLUMNS
+
+_SUMS = ", ".join(f"sum(t.{name})" for name in TALLY_COLUMNS)
+_ROLLUP_DIMENSIONS = ("project", "model", "session")
+_EVENT_DIMENSIONS = (*_ROLLUP_DIMENSIONS, "branch", "agent", "skill", "tools")
+_SESSIONS_MAX = 20
+
+# One line per share of an event, the further parts beside the first.
+_SHARES = f"""(
+    SELECT at, session, project, branch, agent, skill, tools, model, priced,
+        1 AS responses,
+        (flags & 4 > 0 OR evidence BETWEEN 1 AND 3) AS partial_responses,
+        evidence = 0 AS missing_responses,
+        iif(flags & 4 > 0 OR evidence BETWEEN 1 AND 3, output_tokens, 0)
+            AS partial_output_tokens,
+        {", ".join(TALLY_COLUMNS[4:])}
+    FROM events WHERE joined_to IS NULL
+    UNION ALL
+    SELECT at, session, project, branch, agent, skill, tools, p.model, p.priced,
+        {", ".join(f"p.{name}" for name in TALLY_COLUMNS)}
+    FROM event_parts AS p JOIN events AS e ON e.id = p.event WHERE joined_to IS NULL
+)"""  # noqa: S608  # constants
+
+
+class Reader:
+    """Reads through one connection; a transaction around several reads is one moment."""
+
+    def __init__(self, connection: apsw.Connection, names: Names, texts: Texts) -> None:
+        self._db = connection
+        self._names = names
+        self._texts = texts
+        self._rows = RowReader(texts)
+
+    def totals(self, query: UsageQuery) -> list[Total]:
+        """See ``LedgerStore.totals``."""
+        assert query.by <= set(_EVENT_DIMENSIONS), query.by
+        if not query.by <= set(_ROLLUP_DIMENSIONS):
+            table, time, unit = _SHARES, "at", 1
+        elif "session" in query.by:
+            table, time, unit = "usage_by_session", "slot", SLOT_MS
+        else:
+            table, time, unit = "usage_by_project", "slot", SLOT_MS
+        by = sorted(query.by)
+        dimensions = "".join(f", t.{name}" for name in by)
+        buckets = [
+            (n, -(-start // unit), -(-end // unit))
+            for n, (start, end) in enumerate(query.buckets)
+        ]
+        rows = self._db.execute(
+            f"WITH b AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS start,"  # noqa: S608
+            f" value ->> 2 AS stop FROM json_each(?))"
+            f" SELECT b.n, t.priced, min(t.{time}), max(t.{time}), {_SUMS}{dimensions}"
+            f" FROM b CROSS JOIN {table} AS t"
+            f" WHERE t.{time} >= b.start AND t.{time} < b.stop"
+            f" GROUP BY b.n, t.priced{dimensions} ORDER BY b.n{dimensions}, t.priced",
+            (msgspec.json.encode(buckets).decode(),),
+        )
+        end = 4 + len(TALLY_COLUMNS)
+        return [
+            Total(
+                bucket=row[0],
+                priced=bool(row[1]),
+                dimensions={
+                    name: self._texts[number]
+                    for name, number in zip(by, row[end:], strict=True)
+                },
+                tally=tally_of(row[4:end]),
+                first_at=row[2] * unit,
+                last_at=row[3] * unit,
+            )
+            for row in rows
+        ]
+
+    def labels(self) -> dict[str, str]:
+        """See ``LedgerStore.labels``."""
+        return dict(self._db.execute("SELECT name, label FROM labels").fetchall())
+
+    def sessions(self, prefix: str) -> list[str]:
+        """See ``LedgerStore.sessions``."""
+        found = self._db.execute(
+            "SELECT text FROM names WHERE substr(text, 1, ?) = ? AND id IN"
+            " (SELECT session FROM usage_by_session) ORDER BY text LIMIT ?",
+            (len(prefix), prefix, _SESSIONS_MAX),
+        )
+        return [text for (text,) in found]
+
+    def find_events(
+        self, *, session: str | None, response: str | None
+    ) -> Iterator[StoredEvent]:
+        """See ``LedgerStore.find_events``."""
+        where = "joined_to IS NULL AND (name = ? OR request_id = ?1) ORDER BY at, id"
+        key: object = response
+        if session is not None:
+            where = "joined_to IS NULL AND session = ? ORDER BY at, id"
+            key = self._number(session)
+        for row in self._select(where, key):
+            partners = self._select("joined_to = ?", row[0])
+            yield self._stored(row, partners)
+
+    def _select(self, where: str, key: object) -> list[Row]:
+        return self._db.execute(
+            f"SELECT id, {', '.join(COLUMNS)} FROM events WHERE {where}",  # noqa: S608
+            (key,),
+        ).fetchall()
+
+    def _stored(self, row: Row, partners: Sequence[Row]) -> StoredEvent:
+        state = self._rows.state(row)
+        for partner in partners:
+            state = join(state, self._rows.state(partner))
+        parts = self._db.execute(
+            "SELECT * FROM event_parts WHERE event = ? ORDER BY part", (row[0],)
+        )
+        return StoredEvent(
+            event=settle(state),
+            shares=[
+                self._rows.share(row),
+                *(
+                    Share(self._texts[part[2]] or "", bool(part[3]), tally_of(part[4:]))
+                    for part in parts
+                ),
+            ],
+            seen=[s for each in (row, *partners) for s in self._seen(each)],
+        )
+
+    def _seen(self, row: Row) -> Iterator[tuple[str, str, Observation]]:
+        key = self._rows.key(row)
+        segments = self._db.execute(
+            "SELECT source, origin, body FROM segments WHERE id = ? OR id IN"
+            " (SELECT segment FROM event_segments WHERE event = ?) ORDER BY id",
+            (column(row, "segment"), row[0]),
+        ).fetchall()
+        for source, origin, body in segments:
+            for seen in decode_segment(body).observations:
+                if key_of(identify(seen)) == key:
+                    yield self._texts[source] or "", self._texts[origin] or "", seen
+
+    def _number(self, text: str) -> int:
+        found = self._db.execute("SELECT id FROM names WHERE text = ?", (text,)).get
+        return -1 if found is None else int(found)
+
+    def statements(self, session: str) -> list[Statement]:
+        """See ``LedgerStore.statements``."""
+        rows = self._db.execute(
+            "SELECT source, origin, body FROM statements WHERE session = ?"
+            " ORDER BY source",
+            (self._number(session),),
+        )
+        return [
+            Statement(
+                self._texts[source] or "", self._texts[origin] or "", _statement(body)
+            )
+            for source, origin, body in rows
+        ]
+
+    def unrecorded(
+        self, start: Instant, end: Instant, *, session: str | None
+    ) -> list[Call]:
+        """See ``LedgerStore.unrecorded``."""
+        number = None if session is None else self._number(session)
+        rows = self._db.execute(
+            "SELECT reference, session, at, model, project FROM calls"
+            " WHERE asked AND NOT answered AND (at IS NULL OR at >= ? AND at < ?)"
+            " AND (?3 IS NULL OR session = ?3) ORDER BY at, reference",
+            (start, end, number),
+        )
+        return [
+            Call(
+                reference=reference,
+                asked=True,
+                session=self._texts[asked_by],
+                at=at,
+                model=self._texts[model],
+                project=self._texts[project],
+            )
+            for reference, asked_by, at, model, project in rows
+        ]
+
+    def problems(self) -> list[Problem]:
+        """See ``LedgerStore.problems``."""
+        rows = self._db.execute(
+            "SELECT origin, line, code, message FROM problems ORDER BY origin, line, code"
+        )
+        return [
+            Problem(origin=origin, line=line, code=code, message=message)
+            for origin, line, code, message in rows
+        ]
+
+    def coverage(self) -> Coverage:
+        """See ``LedgerStore.coverage``."""
+        count = self._db.execute
+        sources = count("SELECT DISTINCT source FROM segments").fetchall()
+        first, last = count(
+            f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608
+        ).fetchall()[0]
+        calls = "SELECT count(*) FROM calls WHERE asked AND NOT answered"
+        return Coverage(
+            responses=count("SELECT sum(responses) FROM usage_by_project").get or 0,
+            unrecorded_calls=count(calls).get,
+            problems=count("SELECT count(*) FROM problems").get,
+            sources={self._texts[n] or "": (first, last) for (n,) in sources},
+        )
+
+
+_statement = msgspec.msgpack.Decoder(StatementLine).decode

@@ -1,0 +1,118 @@
+"""The tables, as numbered migrations. A migration is never edited once it was released.
+
+``segments`` hold the facts. ``events``, ``event_parts``, ``event_segments``, the two
+``usage_by_…`` rollups, ``calls`` and ``statements`` are derived from them and can be
+rebuilt. Amounts are split (micro-dollars and the picodollars below them), so that a sum
+over any number of rows stays exact in 64-bit integers up to 9.2 million million dollars.
+"""
+
+from __future__ import annotations
+
+UNIT_COLUMNS = (
+    "uncached_input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "web_search_requests",
+    "web_fetch_requests",
+    "code_execution_requests",
+    "other_units",
+)
+COST_COLUMNS = ("list_micro", "list_rest", "net_micro", "net_rest")
+TALLY_COLUMNS = (
+    "responses",
+    "partial_responses",
+    "missing_responses",
+    "partial_output_tokens",
+    *UNIT_COLUMNS,
+    *COST_COLUMNS,
+)
+MICRO = 10**6  # picodollars in a micro-dollar
+
+SLOT_MS = 900_000
+"""Rollups count by quarter hours UTC: every time zone in use begins its days on one."""
+
+_TALLY = ", ".join(f"{name} INTEGER NOT NULL" for name in TALLY_COLUMNS)
+
+_FACTS = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE segments (
+    id INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL,
+    origin INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE cursors (
+    source INTEGER NOT NULL, origin TEXT NOT NULL, cursor BLOB NOT NULL,
+    PRIMARY KEY (source, origin)
+) WITHOUT ROWID;
+CREATE TABLE problems (
+    origin TEXT NOT NULL, line INTEGER NOT NULL, code TEXT NOT NULL,
+    message TEXT NOT NULL, recorded_at INTEGER NOT NULL,
+    PRIMARY KEY (origin, line, code)
+) WITHOUT ROWID;
+CREATE TABLE labels (
+    name TEXT PRIMARY KEY, label TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+_DERIVED = f"""
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL, name TEXT NOT NULL, moment INTEGER NOT NULL,
+    request_id TEXT, first_at INTEGER NOT NULL, at INTEGER NOT NULL,
+    session INTEGER NOT NULL, project INTEGER NOT NULL, model INTEGER NOT NULL,
+    branch INTEGER NOT NULL, agent INTEGER NOT NULL, skill INTEGER NOT NULL,
+    tools INTEGER NOT NULL,
+    conditions INTEGER NOT NULL, flags INTEGER NOT NULL, evidence INTEGER NOT NULL,
+    source INTEGER NOT NULL, segment INTEGER NOT NULL, priced INTEGER NOT NULL,
+    {", ".join(f"{name} INTEGER NOT NULL" for name in UNIT_COLUMNS)},
+    {", ".join(f"{name} INTEGER NOT NULL" for name in COST_COLUMNS)},
+    joined_to INTEGER, stated_pico INTEGER, state BLOB
+);
+CREATE UNIQUE INDEX events_by_name ON events (name, kind, moment);
+CREATE INDEX events_by_time ON events (at);
+CREATE INDEX events_by_request ON events (name) WHERE kind = 1;
+CREATE TABLE event_parts (
+    event INTEGER NOT NULL, part INTEGER NOT NULL, model INTEGER NOT NULL,
+    priced INTEGER NOT NULL, {_TALLY}, PRIMARY KEY (event, part)
+) WITHOUT ROWID;
+CREATE TABLE event_segments (
+    event INTEGER NOT NULL, segment INTEGER NOT NULL, PRIMARY KEY (event, segment)
+) WITHOUT ROWID;
+CREATE TABLE usage_by_project (
+    slot INTEGER NOT NULL, project INTEGER NOT NULL, model INTEGER NOT NULL,
+    priced INTEGER NOT NULL, {_TALLY},
+    PRIMARY KEY (slot, project, model, priced)
+) WITHOUT ROWID;
+CREATE TABLE usage_by_session (
+    slot INTEGER NOT NULL, session INTEGER NOT NULL, project INTEGER NOT NULL,
+    model INTEGER NOT NULL, priced INTEGER NOT NULL, {_TALLY},
+    PRIMARY KEY (slot, session, project, model, priced)
+) WITHOUT ROWID;
+CREATE TABLE calls (
+    reference TEXT PRIMARY KEY, asked INTEGER NOT NULL, answered INTEGER NOT NULL,
+    at INTEGER, session INTEGER, model INTEGER, project INTEGER
+) WITHOUT ROWID;
+CREATE INDEX calls_unanswered ON calls (at) WHERE asked AND NOT answered;
+CREATE TABLE statements (
+    session INTEGER NOT NULL, source INTEGER NOT NULL, origin INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, stated_pico INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (session, source)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FACTS + _DERIVED,)
+DERIVED_TABLES = (
+    "events",
+    "event_parts",
+    "event_segments",
+    "usage_by_project",
+    "usage_by_session",
+    "calls",
+    "statements",
+)

@@ -1,0 +1,255 @@
+"""The SQLite store: what ``ports.LedgerStore`` promises, on one file."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tollbook.core.errors import StoreDamagedError
+from tollbook.core.observation import Call, Instant
+from tollbook.core.problem import Problem
+from tollbook.core.tally import Pricer
+from tollbook.ports import (
+    Appended,
+    Batch,
+    Coverage,
+    Statement,
+    StoredEvent,
+    Total,
+    UsageQuery,
+)
+from tollbook.stores.sqlite.append import Segment, Work, decode_segment
+from tollbook.stores.sqlite.connection import open_ledger, transaction, translated
+from tollbook.stores.sqlite.facts import (
+    accept,
+    save_calls,
+    save_problems,
+    save_statements,
+)
+from tollbook.stores.sqlite.names import Names, Texts
+from tollbook.stores.sqlite.read import Reader
+from tollbook.stores.sqlite.schema import DERIVED_TABLES
+
+_COMPARED = (
+    "events",
+    "event_parts",
+    "usage_by_project",
+    "usage_by_session",
+    "calls",
+    "statements",
+)
+_NOT_COMPARED = ("id", "event", "joined_to", "segment", "state")
+"""Numbers that a rebuild may give anew, and a blob whose spelling may differ."""
+_REPLAY_EVENTS_MAX = 50_000
+
+
+class SqliteStore:
+    """One ledger file. Several processes may hold it open at once.
+
+    Costs are rated when events are written, at the prices named by ``price_version``.
+    """
+
+    def __init__(self, path: Path, pricer: Pricer, price_version: str) -> None:
+        self.path = path
+        self._pricer = pricer
+        self._price_version = price_version
+        self._db = open_ledger(path)
+        self._names = Names(self._db)
+        self._texts = Texts(self._db)
+        self._reader = Reader(self._db, self._names, self._texts)
+
+    def close(self) -> None:
+        """See ``LedgerStore.close``."""
+        self._db.close()
+
+    # -- writing ---------------------------------------------------------------------
+
+    def append(self, batches: Sequence[Batch], *, now: Instant) -> Appended:
+        """See ``LedgerStore.append``."""
+        self._names.forget()
+        with transaction(self._db, self.path):
+            self._stamp()
+            accepted = accept(self._db, self._names, batches)
+            problems = save_problems(self._db, accepted, now)
+            work = self._work()
+            appended = work.take(accepted, now=now)
+            for batch in accepted:
+                self._save_rest(batch)
+            work.finish()
+        return appended.plus(
+            Appended(problems=problems, superseded=len(batches) - len(accepted))
+        )
+
+    def _save_rest(self, batch: Batch) -> None:
+        if batch.calls:
+            save_calls(self._db, self._names, batch.calls)
+        if batch.statements:
+            source, origin = batch.source, batch.origin
+            save_statements(self._db, self._names, source, origin, batch.statements)
+
+    def _work(self) -> Work:
+        return Work(self._db, self._names, self._texts, self._pricer)
+
+    def _stamp(self) -> None:
+        """Note the prices of a ledger's first costs."""
+        if self.price_version() is None:
+            self._set_price_version()
+
+    def _set_price_version(self) -> None:
+        self._db.execute(
+            "REPLACE INTO meta VALUES ('price_version', ?)", (self._price_version,)
+        )
+
+    # -- deriving again --------------------------------------------------------------
+
+    def price_version(self) -> str | None:
+        """See ``LedgerStore.price_version``."""
+        found = self._db.execute(
+            "SELECT value FROM meta WHERE name = 'price_version'"
+        ).get
+        return None if found is None else str(found)
+
+    def rerate(self) -> int:
+        """See ``LedgerStore.rerate``."""
+        return self.rebuild()
+
+    def rebuild(self) -> int:
+        """See ``LedgerStore.rebuild``."""
+        with transaction(self._db, self.path):
+            return self._derive()
+
+    def _derive(self) -> int:
+        self._names.forget()
+        for table in DERIVED_TABLES:
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608  # constants
+        work = self._work()
+        pending = 0
+        for number, source, origin, facts in self._segments():
+            work.replay(number, source, facts)
+            rest = Batch(
+                source=source,
+                origin=origin,
+                calls=facts.calls,
+                statements=facts.statements,
+            )
+            self._save_rest(rest)
+            pending += len(facts.observations)
+            if pending >= _REPLAY_EVENTS_MAX:
+                work.finish()
+                work, pending = self._work(), 0
+        work.finish()
+        self._set_price_version()
+        return int(self._db.execute("SELECT count(*) FROM events").get)
+
+    def _segments(self) -> Iterator[tuple[int, str, str, Segment]]:
+        last = self._db.execute("SELECT max(id) FROM segments").get or 0
+        for number in range(1, last + 1):
+            row = self._db.execute(
+                "SELECT source, origin, checksum, body FROM segments WHERE id = ?",
+                (number,),
+            ).get
+            if row is None:
+                continue
+            source, origin, checksum, body = row
+            if zlib.crc32(body) != checksum:
+                message = (
+                    f"{self.path}: the facts of segment {number} are damaged; restore a "
+                    "backup, or move the file away and scan again"
+                )
+                raise StoreDamagedError(message)
+            yield (
+                number,
+                self._texts[source] or "",
+                self._texts[origin] or "",
+                decode_segment(body),
+            )
+
+    def verify(self) -> list[str]:
+        """See ``LedgerStore.verify``."""
+        with translated(self.path):
+            found = [
+                f"the file is not sound: {text}"
+                for (text,) in self._db.execute("PRAGMA integrity_check")
+                if text != "ok"
+            ]
+            return found or self._differences()
+
+    def _differences(self) -> list[str]:
+        """Derive everything again, compare, and take it back."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for table in _COMPARED:
+                self._db.execute(
+                    f"CREATE TEMP TABLE before_{table} AS SELECT * FROM {table}"  # noqa: S608
+                )
+            self._derive()
+            return [text for table in _COMPARED for text in self._compare(table)]
+        finally:
+            self._db.execute("ROLLBACK")
+            self._names.forget()
+
+    def _compare(self, table: str) -> Iterator[str]:
+        columns = ", ".join(
+            name
+            for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")
+            if name not in _NOT_COMPARED
+        )
+        for there, here, what in (
+            (f"before_{table}", table, "stored, but not what the facts say"),
+            (table, f"before_{table}", "what the facts say, but not stored"),
+        ):
+            count = self._db.execute(
+                f"SELECT count(*) FROM (SELECT {columns} FROM {there}"  # noqa: S608
+                f" EXCEPT SELECT {columns} FROM {here})"
+            ).get
+            if count:
+                yield f"{table}: {count} rows {what}"
+
+    # -- reading ---------------------------------------------------------------------
+
+    def cursors(self, source: str) -> dict[str, bytes]:
+        """See ``LedgerStore.cursors``."""
+        rows = self._db.execute(
+            "SELECT origin, cursor FROM cursors WHERE source ="
+            " (SELECT id FROM names WHERE text = ?)",
+            (source,),
+        )
+        return dict(rows.fetchall())
+
+    def totals(self, query: UsageQuery) -> list[Total]:
+        """See ``LedgerStore.totals``."""
+        with translated(self.path):
+            return self._reader.totals(query)
+
+    def labels(self) -> dict[str, str]:
+        """See ``LedgerStore.labels``."""
+        return self._reader.labels()
+
+    def sessions(self, prefix: str) -> list[str]:
+        """See ``LedgerStore.sessions``."""
+        return self._reader.sessions(prefix)
+
+    def find_events(
+        self, *, session: str | None = None, response: str | None = None
+    ) -> Iterator[StoredEvent]:
+        """See ``LedgerStore.find_events``."""
+        return self._reader.find_events(session=session, response=response)
+
+    def statements(self, session: str) -> list[Statement]:
+        """See ``LedgerStore.statements``."""
+        return self._reader.statements(session)
+
+    def unrecorded(
+        self, start: Instant, end: Instant, *, session: str | None = None
+    ) -> list[Call]:
+        """See ``LedgerStore.unrecorded``."""
+        return self._reader.unrecorded(start, end, session=session)
+
+    def problems(self) -> list[Problem]:
+        """See ``LedgerStore.problems``."""
+        return self._reader.problems()
+
+    def coverage(self) -> Coverage:
+        """See ``LedgerStore.coverage``."""
+        return self._reader.coverage()
