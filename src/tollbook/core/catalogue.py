@@ -36,7 +36,6 @@ Condition = tuple[str, str]
 """A mark of a response and its value: ``("service_tier", "batch")``. The marks are the
 fields of ``Conditions``, and ``endpoint``."""
 
-STANDARD: Condition = ("speed", "standard")
 FAST: Condition = ("speed", "fast")
 BATCH: Condition = ("service_tier", "batch")
 

@@ -66,5 +66,5 @@ def main() -> None:
     sys.stdout.write(f"{CATALOGUE}: {len(content)} bytes\n")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  # main() itself is tested
     main()
