@@ -1,0 +1,307 @@
+"""The store that is obviously right: it keeps what it hears and derives on demand.
+
+The other stores must give the same answers. It is the fake for tests of everything that
+needs a store, and no place for a large history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from tollbook.core.event import UsageEvent, join, lift
+from tollbook.core.identity import Identity, IdentityKind, identify
+from tollbook.core.merge import gather, merge, owners
+from tollbook.core.observation import Call, Instant, Observation
+from tollbook.core.problem import Problem
+from tollbook.core.tally import Pricer, shares
+from tollbook.ports import (
+    Appended,
+    Batch,
+    Coverage,
+    Statement,
+    StoredEvent,
+    Total,
+    UsageQuery,
+)
+
+SLOT_MS = 900_000
+"""Questions that need no single events are answered to the quarter hour."""
+
+_BY_SLOT = frozenset(("project", "session", "model"))
+_SESSIONS_MAX = 20
+_REQUEST = IdentityKind.REQUEST
+_encode = msgspec.json.Encoder().encode
+_order = msgspec.msgpack.Encoder().encode
+
+_Said = tuple[str, str, Observation]
+"""Source, origin, and what was said there."""
+
+_Ranked = tuple[tuple[int, int, bytes], Statement]
+_ProblemKey = tuple[str, int, str]
+
+
+class MemoryStore:
+    """Everything it was ever told, in the order it was told."""
+
+    def __init__(self, pricer: Pricer, price_version: str) -> None:
+        self._pricer = pricer
+        self._price_version = price_version
+        self._stamped: str | None = None
+        self._batches: tuple[Batch, ...] = ()
+
+    def close(self) -> None:
+        """See ``LedgerStore.close``."""
+
+    # -- writing ---------------------------------------------------------------------
+
+    def append(self, batches: Sequence[Batch], *, now: Instant) -> Appended:
+        """See ``LedgerStore.append``."""
+        del now  # when something was recorded is nothing that can be asked
+        accepted = tuple(self._accepted(batches))
+        known = len(gather(_pairs(self._batches)))
+        lines = sum(batch.lines for batch in accepted)
+        added = sum(seen.lines for seen in _news(self._batches, accepted))
+        refused = sum(batch.refused for batch in accepted)
+        problems = _standing(self._batches)
+        noted = 0
+        for batch in accepted:
+            noted += _note_problems(problems, batch)
+        self._batches += accepted
+        self._stamped = self._stamped or self._price_version
+        return Appended(
+            lines=lines,
+            added=added,
+            repeated=lines - added - refused,
+            refused=refused,
+            responses=len(gather(_pairs(self._batches))) - known,
+            problems=noted,
+            superseded=len(batches) - len(accepted),
+        )
+
+    def _accepted(self, batches: Sequence[Batch]) -> Iterator[Batch]:
+        cursors = {(b.source, b.origin): b.cursor for b in self._batches if b.cursor}
+        for batch in batches:
+            if batch.cursor is not None:
+                place = (batch.source, batch.origin)
+                if cursors.get(place) != batch.previous:
+                    continue
+                cursors[place] = batch.cursor
+            yield batch
+
+    def rerate(self) -> int:
+        """See ``LedgerStore.rerate``."""
+        return self.rebuild()
+
+    def rebuild(self) -> int:
+        """See ``LedgerStore.rebuild``. Nothing is derived before somebody asks."""
+        self._stamped = self._price_version
+        return len(self._events())
+
+    def verify(self) -> list[str]:
+        """See ``LedgerStore.verify``. Nothing derived is stored, so nothing differs."""
+        return []
+
+    # -- reading ---------------------------------------------------------------------
+
+    def price_version(self) -> str | None:
+        """See ``LedgerStore.price_version``."""
+        return self._stamped
+
+    def cursors(self, source: str) -> dict[str, bytes]:
+        """See ``LedgerStore.cursors``."""
+        return {
+            batch.origin: batch.cursor
+            for batch in self._batches
+            if batch.source == source and batch.cursor is not None
+        }
+
+    def totals(self, query: UsageQuery) -> list[Total]:
+        """See ``LedgerStore.totals``."""
+        coarse = query.by <= _BY_SLOT
+        found: dict[tuple[object, ...], Total] = {}
+        for event in self._events().values():
+            at = _slot(event.at) if coarse else event.at
+            for bucket, (start, end) in enumerate(query.buckets):
+                if start <= at < end:
+                    for total in self._shares(event, query.by, bucket, at):
+                        key = (bucket, *total.dimensions.values(), total.priced)
+                        known = found.get(key)
+                        found[key] = total if known is None else _add(known, total)
+        return list(found.values())
+
+    def _shares(
+        self, event: UsageEvent, by: frozenset[str], bucket: int, at: Instant
+    ) -> Iterator[Total]:
+        for model, priced, tally in shares(event, self._pricer):
+            dimensions = {
+                "project": event.project,
+                "session": event.session,
+                "model": model or None,
+                "branch": event.branch,
+                "agent": event.agent,
+                "skill": event.skill,
+                "tools": _encode(event.tools).decode() if event.tools else None,
+            }
+            chosen = {name: dimensions[name] for name in sorted(by)}
+            yield Total(bucket, priced, chosen, tally, at, at)
+
+    def labels(self) -> dict[str, str]:
+        """See ``LedgerStore.labels``."""
+        found: dict[str, str] = {}
+        for batch in self._batches:
+            for name, label in batch.labels.items():
+                found[name] = min(found.get(name, label), label)
+        return found
+
+    def sessions(self, prefix: str) -> list[str]:
+        """See ``LedgerStore.sessions``."""
+        known = {event.session for event in self._events().values()}
+        found = sorted(s for s in known if s is not None and s.startswith(prefix))
+        return found[:_SESSIONS_MAX]
+
+    def find_events(
+        self, *, session: str | None = None, response: str | None = None
+    ) -> Iterator[StoredEvent]:
+        """See ``LedgerStore.find_events``."""
+        said = self._said_by_event()
+        events = sorted(self._events().items(), key=lambda item: (item[1].at, item[0]))
+        for identity, event in events:
+            names = (identity.name, event.request_id)
+            if event.session == session if session is not None else response in names:
+                yield StoredEvent(event, shares(event, self._pricer), said[identity])
+
+    def _said_by_event(self) -> dict[Identity, list[_Said]]:
+        found: dict[Identity, list[_Said]] = {}
+        owner = owners(gather(_pairs(self._batches)))
+        for said in _said(self._batches):
+            identity = identify(said[2])
+            home = owner.get(identity.name) if identity.kind == _REQUEST else None
+            known = found.setdefault(home or identity, [])
+            if said not in known:
+                known.append(said)
+        return found
+
+    def statements(self, session: str) -> list[Statement]:
+        """See ``LedgerStore.statements``."""
+        latest: dict[str, _Ranked] = {}
+        for batch in self._batches:
+            for line in batch.statements:
+                if line.session == session:
+                    rank = (line.sequence, line.stated_cost, _order(line))
+                    found = (rank, Statement(batch.source, batch.origin, line))
+                    known = latest.get(batch.source)
+                    if known is None or _supersedes(found, known):
+                        latest[batch.source] = found
+        return [latest[source][1] for source in sorted(latest)]
+
+    def unrecorded(
+        self, start: Instant, end: Instant, *, session: str | None = None
+    ) -> list[Call]:
+        """See ``LedgerStore.unrecorded``."""
+        return [
+            call
+            for call in self._unanswered()
+            if (call.at is None or start <= call.at < end)
+            and (session is None or call.session == session)
+        ]
+
+    def _unanswered(self) -> list[Call]:
+        calls = [call for batch in self._batches for call in batch.calls]
+        answered = {call.reference for call in calls if not call.asked}
+        earliest: dict[str, Call] = {}
+        for call in sorted(calls, key=_call_order):
+            if call.asked and call.reference not in answered:
+                earliest.setdefault(call.reference, call)
+        return list(earliest.values())
+
+    def problems(self) -> list[Problem]:
+        """See ``LedgerStore.problems``."""
+        return [found for _, found in sorted(_standing(self._batches).items())]
+
+    def coverage(self) -> Coverage:
+        """See ``LedgerStore.coverage``."""
+        events = self._events().values()
+        slots = [_slot(event.at) for event in events]
+        span = (min(slots, default=None), max(slots, default=None))
+        return Coverage(
+            responses=len(events),
+            unrecorded_calls=len(self._unanswered()),
+            problems=len(_standing(self._batches)),
+            sources={
+                batch.source: span
+                for batch in self._batches
+                if batch.observations or batch.calls or batch.statements
+            },
+        )
+
+    def _events(self) -> dict[Identity, UsageEvent]:
+        return merge(_pairs(self._batches))
+
+
+def _said(batches: Iterable[Batch]) -> Iterator[_Said]:
+    for batch in batches:
+        for seen in batch.observations:
+            yield batch.source, batch.origin, seen
+
+
+def _pairs(batches: Iterable[Batch]) -> Iterator[tuple[str, Observation]]:
+    for source, _, seen in _said(batches):
+        yield source, seen
+
+
+def _news(before: Iterable[Batch], batches: Iterable[Batch]) -> Iterator[Observation]:
+    """The observations that taught something, as they came in."""
+    states = gather(_pairs(before))
+    for source, seen in _pairs(batches):
+        identity = identify(seen)
+        state = lift(seen, source)
+        known = states.get(identity)
+        joined = state if known is None else join(known, state)
+        if joined != known:
+            yield seen
+        states[identity] = joined
+
+
+def _standing(batches: Iterable[Batch]) -> dict[_ProblemKey, Problem]:
+    problems: dict[_ProblemKey, Problem] = {}
+    for batch in batches:
+        _note_problems(problems, batch)
+    return problems
+
+
+def _note_problems(problems: dict[_ProblemKey, Problem], batch: Batch) -> int:
+    """Add a batch's problems; those of an origin that was read afresh are history."""
+    if batch.afresh:
+        for key in [key for key in problems if key[0] == batch.origin]:
+            del problems[key]
+    before = len(problems)
+    for problem in batch.problems:
+        problems.setdefault((problem.origin, problem.line, problem.code), problem)
+    return len(problems) - before
+
+
+def _supersedes(found: _Ranked, known: _Ranked) -> bool:
+    """The later statement wins; of equal ones the first file's, by name."""
+    if found[0] != known[0]:
+        return found[0] > known[0]
+    return found[1].origin < known[1].origin
+
+
+def _call_order(call: Call) -> tuple[bool, Instant, str, str, str, str]:
+    marks = (call.reference, call.session or "", call.model or "", call.project or "")
+    return (call.at is not None, call.at or 0, *marks)
+
+
+def _add(one: Total, other: Total) -> Total:
+    return msgspec.structs.replace(
+        one,
+        tally=one.tally.plus(other.tally),
+        first_at=min(one.first_at, other.first_at),
+        last_at=max(one.last_at, other.last_at),
+    )
+
+
+def _slot(at: Instant) -> Instant:
+    return at // SLOT_MS * SLOT_MS

@@ -1,0 +1,298 @@
+"""What every store must do: answer like the in-memory one, whatever happens to it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from itertools import combinations
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import (
+    CALLS,
+    DAY_MS,
+    HOSTILE,
+    MESSAGE_IDS,
+    OUTPUT,
+    REQUEST_IDS,
+    SAID,
+    SESSIONS,
+    SOURCES,
+    START,
+    STATEMENTS,
+    FlatPricer,
+    problems,
+)
+
+import tollbook.stores
+from tollbook.core.event import join, lift, settle
+from tollbook.core.observation import Call, Conditions, Observation, Part, StatementLine
+from tollbook.ports import Batch, LedgerStore, StoredEvent, UsageQuery
+from tollbook.stores.memory import MemoryStore
+from tollbook.stores.sqlite.store import SqliteStore
+
+NOW = START + DAY_MS
+DIMENSIONS = ("project", "session", "model", "branch", "agent", "skill", "tools")
+BUCKETS = (
+    (START, START + 3_600_000),
+    (START + 3_600_000, START + 8 * 900_000),
+    (START + 8 * 900_000, START + DAY_MS),
+)
+ALWAYS = (0, 2**62)
+
+Store = Callable[[Path], LedgerStore]
+
+STORES: dict[str, Store] = {
+    "memory": lambda _: MemoryStore(FlatPricer(), "v1"),
+    "sqlite": lambda folder: SqliteStore(folder / "ledger.db", FlatPricer(), "v1"),
+}
+every_store = pytest.mark.parametrize("make", STORES.values(), ids=list(STORES))
+
+
+@contextmanager
+def opened(make: Store, *, handles: int = 1) -> Iterator[list[LedgerStore]]:
+    """Some handles on one new store."""
+    with tempfile.TemporaryDirectory() as folder:
+        first = make(Path(folder))
+        shared = isinstance(first, MemoryStore)
+        others = (first if shared else make(Path(folder)) for _ in range(1, handles))
+        stores = [first, *others]
+        try:
+            yield stores
+        finally:
+            for store in stores:
+                store.close()
+
+
+def totals(store: LedgerStore, *by: str) -> list[object]:
+    """Every total by some dimensions, in an order of its own."""
+    found = store.totals(UsageQuery(buckets=BUCKETS, by=frozenset(by)))
+    return sorted(
+        (
+            total.bucket,
+            [(name, str(total.dimensions[name])) for name in sorted(by)],
+            total.priced,
+            total.tally,
+            total.first_at,
+            total.last_at,
+        )
+        for total in found
+    )
+
+
+def events(store: LedgerStore) -> list[object]:
+    """Every event with its shares, found by session and by response."""
+    names = (*MESSAGE_IDS, *REQUEST_IDS)
+    found: list[StoredEvent] = []
+    for session in SESSIONS:
+        found += store.find_events(session=session)
+    for name in names:
+        found += store.find_events(response=name)
+    for stored in found:
+        states = (lift(seen, source) for source, _, seen in stored.seen)
+        assert settle(reduce(join, states)) == stored.event, "seen is not all"
+    return sorted(
+        msgspec.json.encode((stored.event, stored.shares), order="sorted")
+        for stored in found
+    )
+
+
+def what_follows(store: LedgerStore) -> dict[str, object]:
+    """All that must not depend on the order in which facts came in."""
+    queries = [(), *((name,) for name in DIMENSIONS), *combinations(DIMENSIONS[:4], 2)]
+    return {
+        **{f"totals {by}": totals(store, *by) for by in [*queries, DIMENSIONS]},
+        "events": events(store),
+        "unrecorded": store.unrecorded(*ALWAYS),
+        "some unrecorded": store.unrecorded(*BUCKETS[0], session=SESSIONS[0]),
+        "statements": [store.statements(session) for session in SESSIONS],
+        "labels": store.labels(),
+        "sessions": [store.sessions(prefix) for prefix in ("", "session", HOSTILE)],
+        "coverage": store.coverage(),
+    }
+
+
+def answers(store: LedgerStore) -> dict[str, object]:
+    """Everything a store can be asked."""
+    return {
+        **what_follows(store),
+        "problems": store.problems(),
+        "cursors": [store.cursors(source) for source in SOURCES],
+        "prices": store.price_version(),
+    }
+
+
+def differences(one: LedgerStore, other: LedgerStore) -> dict[str, object]:
+    """The questions that two stores answer differently."""
+    theirs = answers(other)
+    return {
+        question: (answer, theirs[question])
+        for question, answer in answers(one).items()
+        if answer != theirs[question]
+    }
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """One read of one origin, which may have been overtaken by another process."""
+    origin = draw(st.sampled_from(("a.jsonl", "b.jsonl")))
+    source = draw(st.sampled_from(SOURCES))
+    cursor = draw(st.sampled_from((None, b"1", b"2")))
+    seen = [o for _, o in draw(st.lists(SAID, max_size=5))]
+    found = draw(st.lists(problems(origin), max_size=2))
+    return Batch(
+        source=source,
+        origin=origin,
+        previous=draw(st.sampled_from((None, b"1", b"2"))),
+        cursor=cursor,
+        afresh=draw(st.booleans()),
+        observations=seen,
+        calls=draw(st.lists(CALLS, max_size=2)),
+        statements=draw(st.lists(STATEMENTS, max_size=2)),
+        problems=found,
+        labels=draw(st.sampled_from(({}, {"-work": "/work"}, {"-work": HOSTILE}))),
+        lines=sum(o.lines for o in seen) + len(found),
+        refused=len(found),
+    )
+
+
+HISTORIES = st.lists(st.lists(batches(), max_size=3), max_size=5)
+OTHERS = {name: make for name, make in STORES.items() if name != "memory"}
+others = pytest.mark.parametrize("make", OTHERS.values(), ids=list(OTHERS))
+
+
+def test_every_store_is_held_to_this_contract() -> None:
+    folder = Path(tollbook.stores.__file__).parent
+    stores = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
+
+    assert stores == set(STORES)
+
+
+@others
+@given(history=HISTORIES)
+def test_a_store_answers_like_the_oracle(
+    make: Store, history: list[list[Batch]]
+) -> None:
+    oracle = MemoryStore(FlatPricer(), "v1")
+    with opened(make) as [store]:
+        for step in history:
+            appended = store.append(step, now=NOW)
+
+            assert appended == oracle.append(step, now=NOW)
+            assert appended.lines == sum(
+                (appended.added, appended.repeated, appended.refused)
+            )
+        assert differences(store, oracle) == {}
+        assert store.verify() == []
+        assert store.rebuild() == oracle.rebuild()
+        assert differences(store, oracle) == {}
+        assert store.verify() == []
+
+
+@others
+@given(history=HISTORIES, data=st.data())
+def test_processes_that_take_turns_see_one_ledger(
+    make: Store, history: list[list[Batch]], data: st.DataObject
+) -> None:
+    oracle = MemoryStore(FlatPricer(), "v1")
+    with opened(make, handles=2) as stores:
+        for step in history:
+            store = data.draw(st.sampled_from(stores))
+
+            assert store.append(step, now=NOW) == oracle.append(step, now=NOW)
+            if data.draw(st.booleans()):
+                data.draw(st.sampled_from(stores)).rebuild()
+        for store in stores:
+            assert differences(store, oracle) == {}
+            assert store.verify() == []
+
+
+def dealt(data: st.DataObject, facts: Sequence[object]) -> Iterator[list[Batch]]:
+    """The same facts in another order, some of them twice, in other batches."""
+    order = data.draw(st.permutations(facts))
+    order += data.draw(st.lists(st.sampled_from(order), max_size=4)) if order else []
+    while order:
+        size = data.draw(st.integers(1, len(order)))
+        step, order = order[:size], order[size:]
+        yield [alone(fact) for fact in step]
+
+
+def alone(fact: object) -> Batch:
+    """A batch of one fact."""
+    match fact:
+        case Call():
+            return Batch(source="claude-code", origin="a", calls=[fact])
+        case StatementLine():
+            return Batch(source="claude-code", origin="a", statements=[fact])
+        case (str(source), Observation() as seen):
+            return Batch(source=source, origin="a", observations=[seen])
+    raise AssertionError(fact)
+
+
+@every_store
+@given(
+    said=st.lists(SAID, max_size=8),
+    rest=st.lists(st.one_of(CALLS, STATEMENTS), max_size=4),
+    data=st.data(),
+)
+def test_neither_order_nor_repeats_nor_batches_matter(
+    make: Store,
+    said: list[tuple[str, Observation]],
+    rest: list[Call | StatementLine],
+    data: st.DataObject,
+) -> None:
+    facts = [*said, *rest]
+    with opened(make) as [one], opened(make) as [other]:
+        one.append([alone(fact) for fact in facts], now=NOW)
+        for step in dealt(data, facts):
+            other.append(step, now=NOW)
+
+        assert what_follows(one) == what_follows(other)
+
+
+def response(number: int, count: int) -> Observation:
+    """A plain final response."""
+    return Observation(
+        message_id=f"msg_01{number:022}",
+        request_id=f"req_{number}",
+        session="session-1",
+        first_at=START,
+        at=START,
+        line=number,
+        parts=(Part("claude-large", {OUTPUT: count}),),
+        conditions=Conditions(),
+    )
+
+
+@every_store
+def test_a_billion_dollars_add_up_to_the_last_picodollar(make: Store) -> None:
+    seen = [response(number, 10**10) for number in range(2_499)]
+    seen.append(response(2_499, 10**10 - 1))
+    with opened(make) as [store]:
+        batch = Batch(source="claude-code", origin="a", observations=seen)
+        store.append([batch], now=NOW)
+        [by_slot] = store.totals(UsageQuery(buckets=[ALWAYS]))
+        [by_event] = store.totals(UsageQuery(buckets=[ALWAYS], by=frozenset({"tools"})))
+
+        assert by_slot.tally.list_cost == 10**21 - 40_000_000
+        assert by_slot.tally == by_event.tally
+
+
+@every_store
+def test_a_batch_that_was_overtaken_is_left_out_whole(make: Store) -> None:
+    first = Batch(source="claude-code", origin="a", cursor=b"1")
+    late = Batch(
+        source="claude-code", origin="a", cursor=b"2", observations=[response(1, 1)]
+    )
+    with opened(make, handles=2) as [one, other]:
+        one.append([first], now=NOW)
+        appended = other.append([late], now=NOW)
+
+        assert appended.superseded == 1
+        assert other.coverage().responses == 0
+        assert one.cursors("claude-code") == {"a": b"1"}
