@@ -308,3 +308,12 @@ def test_endless_foreign_model_names_do_not_fill_the_memory() -> None:
         rater.part_cost(Part(f"x{number}", {"output_tokens": 1}), PLAIN, TODAY)
 
     assert len(rater._quotes) < 20_002  # noqa: SLF001  # nothing public shows memory
+
+
+def test_neither_do_answers_from_before_a_model_had_a_price() -> None:
+    rater = Rater(load_catalogue())
+
+    for at in range(100):
+        rater.part_cost(Part("claude-opus-5-5", {"output_tokens": 1}), PLAIN, at)
+
+    assert rater._quotes == {("claude-opus-5-5", PLAIN): []}  # noqa: SLF001  # as above

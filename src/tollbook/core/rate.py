@@ -77,6 +77,14 @@ class Rater:
         version = self._catalogue.version
         return f"{version}/{digest}" if digest else version
 
+    def model(self, raw: str, at: Instant) -> tuple[str, str] | None:
+        """The name and family of a model in the book that knows it, by any spelling."""
+        book, name = self._find(self._terms.aliases.get(raw, raw))
+        if book is None or name is None:
+            return None
+        card = book.card(name, at)
+        return name, card.family if card else name
+
     def part_cost(
         self, part: Part, conditions: Conditions, at: Instant
     ) -> tuple[Money, Money, dict[str, int]]:
@@ -121,7 +129,8 @@ class Rater:
             quote = quotes[place - 1]
         else:
             quote = self._work_out(raw, conditions, at)
-            insort(quotes, quote, key=lambda quote: quote.start)
+            if quote.end - quote.start > 1:  # one instant is not worth keeping
+                insort(quotes, quote, key=lambda quote: quote.start)
         self._latest.setdefault(raw, {})[conditions] = quote
         return quote
 
