@@ -24,7 +24,7 @@ PACKAGE = "tollbook"
 FLOOR = {
     "": -1,  # tollbook/__init__.py: everybody runs it, so it may import nobody
     "core": 0,
-    "formats": 1, "ports": 1, "render": 1,
+    "formats": 1, "places": 1, "ports": 1, "render": 1,
     "alerts": 2, "config": 2, "ledger": 2, "prices": 2, "sdk": 2, "sources": 2,
     "stores": 2,
     "wiring": 3,

@@ -1,0 +1,29 @@
+"""The command line: one module per command, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from tollbook import __version__
+
+_BARE = "tollbook.cli.statusline"
+_TABLE = "tollbook.cli.table"
+_GROUP = "tollbook.cli.group"
+
+
+def main() -> None:
+    """Run tollbook with the words of the command line, and end the process.
+
+    The status line is drawn after every turn of a conversation, so it comes before
+    everything that costs time; so do help and version.
+    """
+    words = sys.argv[1:]
+    if words[:1] == ["statusline"]:
+        sys.exit(import_module(_BARE).run(words[1:]))
+    if words in (["--help"], ["-h"], ["help"]):
+        sys.stdout.write(import_module(_TABLE).page())
+    elif words in (["--version"], ["-V"]):
+        sys.stdout.write(f"tollbook {__version__}\n")
+    else:
+        sys.exit(import_module(_GROUP).run(words))

@@ -1,0 +1,52 @@
+"""``tollbook scan``: read what is new into the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from tollbook.cli.context import App, with_app
+from tollbook.cli.speak import warn
+from tollbook.config import transcript_folders
+from tollbook.core.errors import SourceRejectedError
+from tollbook.ports import Appended
+from tollbook.wiring import make_sources, make_transcripts
+
+
+@click.command(name="scan")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--json", "as_json", is_flag=True, help="The counts as one JSON object")
+@with_app
+def command(app: App, paths: tuple[str, ...], *, as_json: bool) -> None:
+    """Read what is new in the usual folders, or in the folders and files given."""
+    folders = [Path(path) for path in paths]
+    for folder in folders:
+        if not folder.exists():
+            text = f"{folder}: there is no such file or folder; correct the path"
+            raise SourceRejectedError(text)
+    if not folders:
+        missing = [f for f in transcript_folders(app.config) if not f.exists()]
+        roots = {str(Path(root).expanduser()) for root in app.config.sources.roots}
+        for folder in missing:
+            if str(folder) in roots:
+                warn(f"{folder}: sources.roots names it, and it is not there")
+    sources = [make_transcripts(folders)] if folders else make_sources(app.config)
+    found = app.scan(sources, quiet=as_json)
+    click.echo(_json(found) if as_json else _text(found))
+
+
+def _json(found: Appended) -> str:
+    document = {"version": 1, **msgspec.to_builtins(found)}
+    return msgspec.json.encode(document).decode()
+
+
+def _text(found: Appended) -> str:
+    counts = (
+        f"{found.lines:,} lines = {found.added:,} added + {found.repeated:,} repeated"
+        f" + {found.refused:,} refused; {found.responses:,} new responses"
+    )
+    if found.problems:
+        counts += f"; {found.problems:,} problems, see `tollbook problems`"
+    return counts

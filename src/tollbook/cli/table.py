@@ -1,0 +1,90 @@
+"""Every command, what it is for and where it lives. Nothing here imports a command."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+REPORTS = "What was spent"
+LEDGER = "The ledger"
+PRICES = "Prices and settings"
+ELSEWHERE = "In Claude Code"
+
+PROGRESS = "tollbook.cli.progress"
+"""The bar of a terminal, which a pipe need not pay for."""
+
+
+class Entry(NamedTuple):
+    """A command before it is loaded."""
+
+    module: str
+    help: str  # one line, for the list of commands
+    section: str
+    bare: bool = False  # has ``run(argv) -> int`` instead of a click command
+
+
+COMMANDS: dict[str, Entry] = {
+    "overview": Entry(
+        "tollbook.cli.overview", "Today, this week, this month; the default", REPORTS
+    ),
+    "daily": Entry("tollbook.cli.daily", "By day", REPORTS),
+    "weekly": Entry("tollbook.cli.weekly", "By week", REPORTS),
+    "monthly": Entry("tollbook.cli.monthly", "By month", REPORTS),
+    "sessions": Entry("tollbook.cli.sessions", "By conversation", REPORTS),
+    "projects": Entry("tollbook.cli.projects", "By project", REPORTS),
+    "models": Entry("tollbook.cli.models", "By model", REPORTS),
+    "blocks": Entry(
+        "tollbook.cli.blocks", "By 5-hour window, with its burn rate", REPORTS
+    ),
+    "show": Entry(
+        "tollbook.cli.show", "One session or response, down to file and line", REPORTS
+    ),
+    "scan": Entry("tollbook.cli.scan", "Read what is new into the ledger", LEDGER),
+    "verify": Entry(
+        "tollbook.cli.verify", "Derive everything again and compare", LEDGER
+    ),
+    "problems": Entry(
+        "tollbook.cli.problems", "What could not be read, and why", LEDGER
+    ),
+    "doctor": Entry("tollbook.cli.doctor", "Look after the ledger's health", LEDGER),
+    "prices": Entry("tollbook.cli.prices", "List, show and check the prices", PRICES),
+    "config": Entry(
+        "tollbook.cli.config_cmd", "Show the settings and where they come from", PRICES
+    ),
+    "statusline": Entry(
+        "tollbook.cli.statusline",
+        "One line for Claude Code's status line",
+        ELSEWHERE,
+        bare=True,
+    ),
+}
+
+
+def load(module: str) -> ModuleType:
+    """Import a module now that it is needed."""
+    return import_module(module)
+
+
+def page() -> str:
+    """What ``tollbook --help`` says."""
+    lines = [
+        "Usage: tollbook [COMMAND] [OPTIONS] [ARGS]...",
+        "",
+        "  The ledger of what Claude costs. Without a command: the overview.",
+    ]
+    width = max(map(len, COMMANDS))
+    for section in dict.fromkeys(entry.section for entry in COMMANDS.values()):
+        lines += ["", f"{section}:"]
+        lines += [
+            f"  {name:<{width}}  {entry.help}"
+            for name, entry in COMMANDS.items()
+            if entry.section == section
+        ]
+    lines += [
+        "",
+        "Options:",
+        f"  {'--version':<{width}}  Show the version and exit",
+        f"  {'--help':<{width}}  Show this and exit; behind a command: its options",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,69 @@
+"""The registries: the only module that names the concrete parts.
+
+What is slow to load stands here as text and is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from tollbook.config import Config, transcript_folders
+from tollbook.core.catalogue import PriceBook
+from tollbook.core.rate import Rater
+from tollbook.places import ledger_path
+from tollbook.ports import LedgerStore, Source
+from tollbook.prices import load_catalogue
+from tollbook.sources.transcripts import TranscriptFolders
+from tollbook.stores.sqlite.store import SqliteStore
+
+BOOKS: Mapping[str, str] = {"genai-prices": "tollbook.sources.genai_prices:GenaiPrices"}
+"""Price books of other providers: ``module:class``."""
+
+
+def make_book(name: str = "genai-prices") -> PriceBook:
+    """Load a price book; the package behind it may take half a second."""
+    module, _, member = BOOKS[name].partition(":")
+    book: PriceBook = getattr(import_module(module), member)()
+    return book
+
+
+def make_rater(config: Config) -> Rater:
+    """Today's prices, and the user's own.
+
+    Raises:
+        CatalogueError: The catalogue, or the terms beside it, contradict themselves.
+    """
+    return Rater(load_catalogue(), config.terms(), fallback=make_book)
+
+
+def make_transcripts(folders: Sequence[Path]) -> Source:
+    """Transcripts below some folders; those that are not there have none."""
+    return TranscriptFolders([folder for folder in folders if folder.exists()])
+
+
+def make_sqlite(rater: Rater) -> LedgerStore:
+    """The ledger in its own file."""
+    return SqliteStore(Path(ledger_path()), rater, rater.version)
+
+
+SOURCES: Mapping[str, Callable[[Config], Source]] = {
+    "claude-code": lambda config: make_transcripts(transcript_folders(config)),
+}
+STORES: Mapping[str, Callable[[Rater], LedgerStore]] = {"sqlite": make_sqlite}
+
+
+def make_sources(config: Config) -> list[Source]:
+    """Every source there is."""
+    return [make(config) for make in SOURCES.values()]
+
+
+def make_store(config: Config, rater: Rater) -> LedgerStore:
+    """The ledger that the settings ask for.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    del config  # so far there is one
+    return STORES["sqlite"](rater)
