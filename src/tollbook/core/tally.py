@@ -76,7 +76,7 @@ def shares(event: UsageEvent, pricer: Pricer) -> list[Share]:
         usage = part.usage
         if unpriced:
             usage = {u: n for u, n in usage.items() if u not in unpriced}
-        if usage or not unpriced:
+        if not unpriced or any(usage.values()):
             tally = _tally(standing, usage, list_cost, net_cost)
             found.append(Share(part.model, True, tally))
             standing = _NOT_AGAIN

@@ -33,7 +33,7 @@ from tollbook.sources.transcript_files import (
 )
 
 SOURCE = "claude-code"
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 1 << 20
 LINE_BYTES_MAX = 64 << 20
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NEWLINE = b"\n"

@@ -15,13 +15,12 @@ from tollbook.core.errors import (
     StoreTooNewError,
     StoreUnavailableError,
 )
-from tollbook.stores.sqlite.schema import MIGRATIONS
+from tollbook.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
 SQLITE_VERSION_MIN = (3, 51, 3)
 """Older ones may corrupt a write-ahead log that two processes reset at once
 (https://sqlite.org/wal.html, "The WAL-reset bug", read 2026-11-22)."""
 
-_APPLICATION_ID = 0x746F6C6C  # "toll"
 _BUSY_TIMEOUT_MS = 30_000
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -89,7 +88,7 @@ def _migrate(connection: apsw.Connection, path: Path, *, read_only: bool) -> Non
             f"{len(MIGRATIONS)}); update tollbook"
         )
         raise StoreTooNewError(message)
-    if owner not in (0, _APPLICATION_ID) or (owner == 0 and _has_tables(connection)):
+    if owner not in (0, APPLICATION_ID) or (owner == 0 and _has_tables(connection)):
         message = f"{path}: is a database, but no tollbook ledger; choose another file"
         raise StoreDamagedError(message)
     if version == len(MIGRATIONS) or read_only:
@@ -100,7 +99,7 @@ def _migrate(connection: apsw.Connection, path: Path, *, read_only: bool) -> Non
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             connection.execute(script)
             connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def _has_tables(connection: apsw.Connection) -> bool:

@@ -8,15 +8,15 @@ import apsw
 import msgspec
 
 from tollbook.core.event import join, settle
-from tollbook.core.identity import identify
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
 from tollbook.core.tally import Share
 from tollbook.ports import Coverage, Statement, StoredEvent, Total, UsageQuery
-from tollbook.stores.sqlite.append import decode_segment, tally_of
+from tollbook.stores.sqlite.append import decode_segment
 from tollbook.stores.sqlite.names import Names, Texts
 from tollbook.stores.sqlite.rows import COLUMNS, Row, RowReader, column, key_of
 from tollbook.stores.sqlite.schema import SLOT_MS, TALLY_COLUMNS
+from tollbook.stores.sqlite.sums import tally_of
 
 _SUMS = ", ".join(f"sum(t.{name})" for name in TALLY_COLUMNS)
 _ROLLUP_DIMENSIONS = ("project", "model", "session")
@@ -149,7 +149,7 @@ class Reader:
         ).fetchall()
         for source, origin, body in segments:
             for seen in decode_segment(body).observations:
-                if key_of(identify(seen)) == key:
+                if key_of(seen) == key:
                     yield self._texts[source] or "", self._texts[origin] or "", seen
 
     def _number(self, text: str) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from tollbook.core.event import EventState, UsageEvent, lift
-from tollbook.core.identity import Identity, IdentityKind
+from tollbook.core.identity import IdentityKind, identify, looks_like_the_providers
+from tollbook.core.money import Money
 from tollbook.core.observation import (
     MESSAGE,
     Conditions,
@@ -22,7 +23,7 @@ from tollbook.stores.sqlite.schema import COST_COLUMNS, MICRO, UNIT_COLUMNS
 
 SIDECHAIN, COPIED, PARTIAL = 1, 2, 4
 COLUMNS = (
-    "kind", "name", "moment", "request_id", "first_at", "at",
+    "name", "kind", "moment", "request_id", "first_at", "at",
     "session", "project", "model", "branch", "agent", "skill", "tools",
     "conditions", "flags", "evidence", "source", "segment", "priced",
     *UNIT_COLUMNS, *COST_COLUMNS, "joined_to", "stated_pico", "state",
@@ -35,8 +36,11 @@ Row = tuple[Any, ...]
 Key = tuple[str, int, int]
 """Name, kind and moment: an identity as the table spells it."""
 
-_TOKENS = frozenset(unit.value for unit in TOKEN_UNITS)
-_PARTIAL_OUTPUT = {Unit.OUTPUT.value: int(Evidence.PARTIAL)}
+_MESSAGE = int(IdentityKind.MESSAGE)
+_REPORTED = int(Evidence.REPORTED)
+_TOKEN_ORDER = tuple(unit.value for unit in TOKEN_UNITS)
+_TOKENS = frozenset(_TOKEN_ORDER)
+PARTIAL_OUTPUT = {Unit.OUTPUT.value: int(Evidence.PARTIAL)}
 _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(EventState).decode
 _encode_text = msgspec.json.Encoder().encode
@@ -44,11 +48,15 @@ _decode_conditions = msgspec.json.Decoder(Conditions).decode
 _decode_tools = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def key_of(identity: Identity) -> Key:
-    """How the table names a response."""
+def key_of(seen: Observation) -> Key:
+    """How the table names the response an observation speaks of; see ``identify``."""
+    name = seen.message_id
+    if name is not None and looks_like_the_providers(name):
+        return (name, _MESSAGE, 0)
+    identity = identify(seen)
     if identity.kind == IdentityKind.MOMENT:
-        name = _encode_text([identity.name, identity.session]).decode()
-        return (name, int(identity.kind), identity.at)
+        text = _encode_text([identity.name, identity.session]).decode()
+        return (text, int(identity.kind), identity.at)
     return (identity.name, int(identity.kind), 0)
 
 
@@ -80,7 +88,7 @@ class RowWriter:
         lesser = event.lesser
         flags = event.sidechain + 2 * event.copied + (4 if lesser else 0)
         return (
-            kind, name, moment, event.request_id, event.first_at, event.at,
+            name, kind, moment, event.request_id, event.first_at, event.at,
             names[event.session], names[event.project], names[model],
             names[event.branch], names[event.agent], names[event.skill],
             self._tools.get(event.tools) or self._tools_number(event.tools),
@@ -91,6 +99,26 @@ class RowWriter:
             *divmod(tally.list_cost, MICRO), *divmod(tally.net_cost, MICRO),
             joined_to, event.stated_cost,
             None if state is None else _encode_state(state),
+        )  # fmt: skip
+
+    def plain_row(
+        self, seen: Observation, source: str, segment: int, *, cost: Money, net: Money
+    ) -> Row:
+        """What ``row`` gives for one priced observation whose columns say everything."""
+        names = self._names
+        part = seen.parts[0]
+        tools, conditions = seen.tools, seen.conditions
+        return (
+            seen.message_id, _MESSAGE, 0, seen.request_id, seen.first_at, seen.at,
+            names[seen.session], names[seen.project], names[part.model],
+            names[seen.branch], names[seen.agent], names[seen.skill],
+            self._tools[tools] if tools in self._tools else self._tools_number(tools),
+            self._conditions.get(conditions) or self._conditions_number(conditions),
+            seen.sidechain + 2 * seen.copied + (4 if seen.lesser else 0),
+            seen.evidence, names[source], segment, 1,
+            *part.usage.values(), 0, 0, 0, 0,
+            *divmod(cost, MICRO), *divmod(net, MICRO),
+            None, seen.stated_cost, None,
         )  # fmt: skip
 
     def _conditions_number(self, conditions: Conditions) -> int:
@@ -117,7 +145,19 @@ def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
             return False
         if any(not usage[unit] for unit in usage.keys() - _TOKENS):
             return False
-    return seen.lesser is None or seen.lesser == _PARTIAL_OUTPUT
+    return seen.lesser is None or seen.lesser == PARTIAL_OUTPUT
+
+
+def is_usual(seen: Observation) -> bool:
+    """Whether ``plain_row`` may be tried: one final or partial answer, tokens only."""
+    parts = seen.parts
+    return (
+        len(parts) == 1
+        and parts[0].kind == MESSAGE
+        and tuple(parts[0].usage) == _TOKEN_ORDER
+        and seen.evidence == _REPORTED
+        and (seen.lesser is None or seen.lesser == PARTIAL_OUTPUT)
+    )
 
 
 class RowReader:
@@ -173,7 +213,7 @@ class RowReader:
             parts=(Part(texts[row[_AT["model"]]] or "", usage),),
             conditions=_decode_conditions(texts[row[_AT["conditions"]]] or "[]"),
             evidence=evidence,
-            lesser=_PARTIAL_OUTPUT if flags & PARTIAL else None,
+            lesser=PARTIAL_OUTPUT if flags & PARTIAL else None,
             sidechain=bool(flags & SIDECHAIN),
             copied=bool(flags & COPIED),
             project=texts[row[_AT["project"]]],

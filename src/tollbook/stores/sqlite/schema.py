@@ -28,6 +28,7 @@ TALLY_COLUMNS = (
     *UNIT_COLUMNS,
     *COST_COLUMNS,
 )
+APPLICATION_ID = 0x746F6C6C  # "toll"
 MICRO = 10**6  # picodollars in a micro-dollar
 
 SLOT_MS = 900_000

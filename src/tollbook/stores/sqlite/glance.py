@@ -1,0 +1,56 @@
+"""The few figures a status line needs: read-only, without waiting, light to import."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import apsw
+
+from tollbook.stores.sqlite.schema import APPLICATION_ID, MICRO, MIGRATIONS, SLOT_MS
+
+_COST = (
+    "SELECT total(priced = 0 AND responses > 0) > 0, coalesce(sum(list_micro), 0),"
+    " coalesce(sum(list_rest), 0) FROM usage_by_project WHERE slot >= ?"
+)
+_NEWEST = "SELECT recorded_at FROM segments ORDER BY id DESC LIMIT 1"
+
+
+class Glance(NamedTuple):
+    """What the ledger knows at once."""
+
+    costs: list[int]  # picodollars at list since each instant that was asked for
+    unpriced: bool  # whether something since the earliest of them has no price
+    recorded_at: int | None  # when something was last added, in milliseconds
+
+
+def glance(path: str, since: Sequence[int]) -> Glance | None:
+    """List cost since some instants, or ``None`` where no ledger can be read now.
+
+    Never waits: a ledger that is locked, away, damaged or somebody else's gives nothing.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return _read(connection, since)
+        finally:
+            connection.close()
+    except (apsw.Error, OSError, TypeError, ValueError):
+        return None
+
+
+def _read(connection: apsw.Connection, since: Sequence[int]) -> Glance | None:
+    owner = connection.pragma("application_id")
+    if owner != APPLICATION_ID or connection.pragma("user_version") != len(MIGRATIONS):
+        return None
+    costs: list[int] = []
+    unpriced = False
+    for start in since:
+        missing, micro, rest = connection.execute(_COST, (-(-start // SLOT_MS),)).get
+        costs.append(micro * MICRO + rest)
+        unpriced = unpriced or bool(missing)
+    return Glance(costs, unpriced, connection.execute(_NEWEST).get)

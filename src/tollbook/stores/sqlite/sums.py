@@ -1,0 +1,79 @@
+"""The rollups' share of one transaction: collected in memory, written in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import apsw
+
+from tollbook.core.tally import Tally
+from tollbook.stores.sqlite.schema import MICRO, TALLY_COLUMNS
+
+Place = tuple[int, int, int, int, bool]
+"""Slot, session, project, model (by number), and whether it has a price."""
+
+
+class Sums:
+    """What a transaction adds to the totals, and takes out of them."""
+
+    def __init__(self) -> None:
+        self._found: dict[Place, list[Sequence[int]]] = {}
+        self._removed = False
+
+    def add(self, place: Place, tally: Sequence[int]) -> None:
+        """Count a tally at a place."""
+        known = self._found.get(place)
+        if known is None:
+            self._found[place] = [tally]
+        else:
+            known.append(tally)
+
+    def remove(self, place: Place, tally: Sequence[int]) -> None:
+        """Take out what was counted before."""
+        self._removed = True
+        self.add(place, [-value for value in tally])
+
+    def write(self, connection: apsw.Connection) -> None:
+        """Bring both rollups up to date."""
+        sessions = {place: _total(found) for place, found in self._found.items()}
+        projects: dict[tuple[int, ...], list[Sequence[int]]] = {}
+        for (slot, _, *rest), tally in sessions.items():
+            projects.setdefault((slot, *rest), []).append(tally)
+        _upsert(connection, "usage_by_session", sessions)
+        by_project = {place: _total(found) for place, found in projects.items()}
+        _upsert(connection, "usage_by_project", by_project)
+        if self._removed:
+            nothing = " AND ".join(f"{name} = 0" for name in TALLY_COLUMNS[:13])
+            for table in ("usage_by_session", "usage_by_project"):
+                connection.execute(f"DELETE FROM {table} WHERE {nothing}")  # noqa: S608
+
+
+def _total(found: list[Sequence[int]]) -> Sequence[int]:
+    return found[0] if len(found) == 1 else tuple(map(sum, zip(*found, strict=True)))
+
+
+def _upsert(
+    connection: apsw.Connection, table: str, sums: dict[tuple[int, ...], Sequence[int]]
+) -> None:
+    if not sums:
+        return
+    rows = [(*place, *columns_of(tally)) for place, tally in sorted(sums.items())]
+    marks = ",".join("?" * len(rows[0]))
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in TALLY_COLUMNS)
+    connection.executemany(
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET {added}",  # noqa: S608
+        rows,
+    )
+
+
+def columns_of(tally: Sequence[int]) -> Iterator[int]:
+    """A tally as the tables split it."""
+    yield from tally[:13]
+    yield from divmod(tally[13], MICRO)
+    yield from divmod(tally[14], MICRO)
+
+
+def tally_of(columns: Sequence[int]) -> Tally:
+    """A tally from its columns."""
+    micro, rest, net_micro, net_rest = columns[13:17]
+    return Tally(*columns[:13], micro * MICRO + rest, net_micro * MICRO + net_rest)
