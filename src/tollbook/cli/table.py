@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
 
 REPORTS = "What was spent"
 LEDGER = "The ledger"
@@ -15,13 +14,30 @@ PROGRESS = "tollbook.cli.progress"
 """The bar of a terminal, which a pipe need not pay for."""
 
 
-class Entry(NamedTuple):
-    """A command before it is loaded."""
+class Entry:
+    """A command before it is loaded.
 
-    module: str
-    help: str  # one line, for the list of commands
-    section: str
-    bare: bool = False  # has ``run(argv) -> int`` instead of a click command
+    Args:
+        module: Where it lives.
+        help: One line, for the list of commands.
+        section: Under which heading it is listed.
+        bare: It has ``run(argv) -> int`` instead of a click command.
+    """
+
+    __slots__ = ("bare", "help", "module", "section")
+
+    def __init__(
+        self,
+        module: str,
+        help: str,  # noqa: A002 - the word every command line library uses
+        section: str,
+        *,
+        bare: bool = False,
+    ) -> None:
+        self.module = module
+        self.help = help
+        self.section = section
+        self.bare = bare
 
 
 COMMANDS: dict[str, Entry] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import apsw
 
@@ -18,21 +17,19 @@ _COST = (
 _NEWEST = "SELECT recorded_at FROM segments ORDER BY id DESC LIMIT 1"
 
 
-class Glance(NamedTuple):
-    """What the ledger knows at once."""
-
-    costs: list[int]  # picodollars at list since each instant that was asked for
-    unpriced: bool  # whether something since the earliest of them has no price
-    recorded_at: int | None  # when something was last added, in milliseconds
+Glance = tuple[list[int], bool, int | None]
+"""Picodollars at list since each instant that was asked for; whether something since
+then has no price; when something was last added, in milliseconds."""
 
 
 def glance(path: str, since: Sequence[int]) -> Glance | None:
     """List cost since some instants, or ``None`` where no ledger can be read now.
 
-    Never waits: a ledger that is locked, away, damaged or somebody else's gives nothing.
+    Never waits: a ledger that is locked, away, damaged or another's gives nothing.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        status = os.stat(path)  # noqa: PTH116 - pathlib is slow
+        if not stat.S_ISREG(status.st_mode):
             return None
         connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
         try:
@@ -53,4 +50,4 @@ def _read(connection: apsw.Connection, since: Sequence[int]) -> Glance | None:
         missing, micro, rest = connection.execute(_COST, (-(-start // SLOT_MS),)).get
         costs.append(micro * MICRO + rest)
         unpriced = unpriced or bool(missing)
-    return Glance(costs, unpriced, connection.execute(_NEWEST).get)
+    return costs, unpriced, connection.execute(_NEWEST).get
