@@ -130,8 +130,16 @@ def observation(draft: Draft, *, project: str | None, agent: str | None) -> Obse
         origin = _original_session(first)
         copied = origin is not None
         session = origin or session
-    parts = _parts(message.model or "", usage)
-    known = any([part.usage for part in parts])
+    if not usage.iterations or (
+        len(usage.iterations) == 1 and usage.iterations[0].type == MESSAGE
+    ):
+        counts = _plain_counts(usage)
+        known = bool(counts)
+        model = (usage.iterations[0].model if usage.iterations else None) or message.model
+        parts: tuple[Part, ...] = (Part(model or "", counts),)
+    else:
+        parts = _parts(message.model or "", usage)
+        known = any([part.usage for part in parts])
     first_at = at = (draft.at - _EPOCH) // _MILLISECOND
     if draft.first_at is not draft.at:
         first_at = (draft.first_at - _EPOCH) // _MILLISECOND
@@ -174,23 +182,23 @@ def _condition(stated_as: tuple[str | None, str | None, str | None]) -> Conditio
     return known
 
 
+def _plain_counts(usage: Usage) -> dict[str, int]:
+    """The counts of a response made in one step."""
+    counts = _counts(usage.iterations[0] if usage.iterations else usage)
+    if usage.server_tool_use is not None:
+        _add_server_tools(counts, usage.server_tool_use)
+    return counts
+
+
 def _parts(model: str, usage: Usage) -> tuple[Part, ...]:
     """Iterations are the bill where they exist; the top level only repeats some."""
-    steps = usage.iterations
-    if not steps or (len(steps) == 1 and steps[0].type == MESSAGE):
-        step = steps[0] if steps else usage
-        name = (steps[0].model if steps else None) or model
-        top = _counts(step)
-        if usage.server_tool_use is not None:
-            _add_server_tools(top, usage.server_tool_use)
-        return (Part(name, top),)
     parts = [
         Part(
             step.model or model,
             {unit: count for unit, count in _counts(step).items() if count},
             step.type,
         )
-        for step in steps
+        for step in usage.iterations or ()
     ]
     main = next((part for part in parts if part.kind == MESSAGE), parts[0])
     _add_server_tools(main.usage, usage.server_tool_use or {})

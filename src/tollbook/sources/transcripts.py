@@ -159,9 +159,9 @@ class _FileReader:
             position = self.cursor.offset + kept
             filled = kept + os.preadv(self.handle, [view[kept:]], position)
             finished = filled < len(self.buffer)
-            consumed, batch = self._parse(filled, finished=finished)
+            consumed, parsed = self._parse(filled, finished=finished)
             if consumed or finished:
-                yield batch
+                yield self._batch(parsed, filled - kept)
                 kept = filled - consumed
                 self.buffer[:kept] = bytes(view[consumed:filled])
             elif len(self.buffer) < LINE_BYTES_MAX:
@@ -171,7 +171,7 @@ class _FileReader:
                 yield self._skip_line(view)
                 kept = 0
 
-    def _parse(self, filled: int, *, finished: bool) -> tuple[int, Batch]:
+    def _parse(self, filled: int, *, finished: bool) -> tuple[int, list[Parsed]]:
         """Understand whole lines, and at the file's end a last one without newline."""
         view = memoryview(self.buffer)
         end = self.buffer.rfind(_NEWLINE, 0, filled) + 1
@@ -179,10 +179,9 @@ class _FileReader:
         if parsed.consumed:
             self._advance(view[: parsed.consumed], parsed.newlines)
         tail = view[parsed.consumed : filled]
-        extra: Parsed | None = None
         if finished and tail and parsed.consumed == end and is_whole(tail):
-            extra = self._parse_lines(tail)
-        return parsed.consumed, self._batch(parsed, extra, filled)
+            return parsed.consumed, [parsed, self._parse_lines(tail)]
+        return parsed.consumed, [parsed]
 
     def _parse_lines(self, block: memoryview) -> Parsed:
         found = self.found
@@ -234,10 +233,9 @@ class _FileReader:
             "its usage is not counted",
         )
         nothing = Parsed([], [], [], [problem], 0, 0, 1, size)
-        return self._batch(nothing, None, size)
+        return self._batch([nothing], size)
 
-    def _batch(self, parsed: Parsed, extra: Parsed | None, size: int) -> Batch:
-        both = [parsed] if extra is None else [parsed, extra]
+    def _batch(self, both: Sequence[Parsed], size: int) -> Batch:
         encoded = encode_cursor(self.cursor)
         batch = Batch(
             source=SOURCE,
