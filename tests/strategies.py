@@ -7,6 +7,9 @@ stale partial lines behind final ones, relays send one constant message id.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from hypothesis import strategies as st
 
 from tollbook.core.money import Money
@@ -36,8 +39,9 @@ FOREIGN_IDS = ("chatcmpl-constant", "msg_short", HOSTILE)
 REQUEST_IDS = ("req_1", "req_2", "req_3")
 SESSIONS = ("session-1", "session-2", HOSTILE)
 SOURCES = ("claude-code", "relay")
-COUNTS = st.sampled_from((0, 1, 3, 500, 10**10))
-TIMES = st.integers(0, 40).map(lambda step: START + step * 400_001)
+COUNTS = (0, 1, 3, 500, 10**10)
+MODELS = (*PRICES, "mystery", "claude-unheard-of")
+_T = TypeVar("_T")
 
 
 class FlatPricer:
@@ -62,109 +66,133 @@ def flat_pricer() -> Pricer:
     return FlatPricer()
 
 
-def optional(*values: str) -> st.SearchStrategy[str | None]:
-    """One of some texts, or nothing."""
-    return st.sampled_from((None, *values))
+class Dice:
+    """Choices from one large number: one draw, which is what property tests pay for."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def pick(self, *options: _T) -> _T:
+        """One of some values; the first when the number is spent."""
+        self._left, place = divmod(self._left, len(options))
+        return options[place]
+
+    def some(self, *options: _T) -> list[_T]:
+        """Any of some values, in their order."""
+        return [option for option in options if self.pick(False, True)]
 
 
-def usages() -> st.SearchStrategy[dict[str, int]]:
+def diced(make: Callable[[Dice], _T]) -> st.SearchStrategy[_T]:
+    """What can be made of a few dozen choices."""
+    return st.integers(0, 2**600 - 1).map(lambda number: make(Dice(number)))
+
+
+def usage_of(dice: Dice) -> dict[str, int]:
     """Token counts, at times with searches, counters we do not know, or only some."""
-    tokens = st.fixed_dictionaries({unit.value: COUNTS for unit in TOKEN_UNITS})
-    extra = st.dictionaries(
-        st.sampled_from((Unit.WEB_SEARCH.value, "moon_phases", "code_runs")),
-        st.integers(1, 9),
-        max_size=2,
-    )
-    some = st.dictionaries(
-        st.sampled_from([unit.value for unit in Unit]), COUNTS, min_size=1
-    )
-    full = st.builds(lambda one, other: {**one, **other}, tokens, extra)
-    return st.one_of(tokens, full, some)
+    wanted = dice.pick("tokens", "tokens", "more", "some")
+    if wanted == "some":
+        chosen = dice.some(*(unit.value for unit in Unit)) or [OUTPUT]
+        return {unit: dice.pick(*COUNTS) for unit in chosen}
+    usage = {unit.value: dice.pick(*COUNTS) for unit in TOKEN_UNITS}
+    if wanted == "more":
+        extra = dice.some(Unit.WEB_SEARCH.value, "moon_phases", "code_runs")
+        usage |= {unit: dice.pick(1, 2, 7) for unit in extra}
+    return usage
 
 
-def parts() -> st.SearchStrategy[tuple[Part, ...]]:
+def parts_of(dice: Dice) -> tuple[Part, ...]:
     """One message, one that lost its usage, or several iterations."""
-    models = st.sampled_from((*PRICES, "mystery", "claude-unheard-of"))
-    one = st.builds(lambda model, usage: (Part(model, usage),), models, usages())
-    none = models.map(lambda model: (Part(model, {}),))
-    kinds = st.sampled_from((MESSAGE, MESSAGE, "compaction", "advisor_message"))
-    step = st.builds(Part, models, usages(), kinds)
-    several = st.lists(step, min_size=1, max_size=3).map(tuple)
-    return st.one_of(one, one, several, none)
+    shape = dice.pick("one", "one", "one", "none", "step", "two", "three")
+    if shape == "none":
+        return (Part(dice.pick(*MODELS), {}),)
+    if shape == "one":
+        return (Part(dice.pick(*MODELS), usage_of(dice)),)
+    return tuple(
+        Part(
+            dice.pick(*MODELS),
+            usage_of(dice) if dice.pick(True, True, False) else {},
+            dice.pick(MESSAGE, MESSAGE, "compaction", "advisor_message"),
+        )
+        for _ in range(("step", "two", "three").index(shape) + 1)
+    )
 
 
-CONDITIONS = st.builds(
-    Conditions,
-    optional("standard", "batch"),
-    optional("standard", "fast"),
-    optional("us", "global"),
-    optional("bedrock"),
-)
-
-
-@st.composite
-def observations(draw: st.DrawFn) -> Observation:
+def observation_of(dice: Dice) -> Observation:
     """What one source said about one response."""
-    said = draw(parts())
+    said = parts_of(dice)
     known = {unit for part in said for unit in part.usage}
     evidence = Evidence.MISSING
     lesser = None
     if known:
-        evidence = draw(st.sampled_from((Evidence.REPORTED, *list(Evidence)[1:])))
+        evidence = dice.pick(Evidence.REPORTED, *Evidence)
+        evidence = max(evidence, Evidence.ESTIMATED)
         if evidence > Evidence.PARTIAL and OUTPUT in known and len(known) > 1:
-            lesser = draw(st.sampled_from((None, {OUTPUT: int(Evidence.PARTIAL)})))
-    first_at = draw(TIMES)
+            lesser = dice.pick(None, {OUTPUT: int(Evidence.PARTIAL)})
+    first_at = START + dice.pick(*range(41)) * 400_001
     return Observation(
-        message_id=draw(st.sampled_from((*MESSAGE_IDS * 3, *FOREIGN_IDS, "", None))),
-        request_id=draw(optional(*REQUEST_IDS)),
-        session=draw(optional(*SESSIONS)),
+        message_id=dice.pick(*MESSAGE_IDS * 3, *FOREIGN_IDS, "", None),
+        request_id=dice.pick(None, *REQUEST_IDS),
+        session=dice.pick(None, *SESSIONS),
         first_at=first_at,
-        at=first_at + draw(st.sampled_from((0, 0, 1, 600_000))),
-        line=draw(st.integers(0, 3)),
+        at=first_at + dice.pick(0, 0, 1, 600_000),
+        line=dice.pick(1, 2, 3),
         parts=said,
-        conditions=draw(CONDITIONS),
+        conditions=Conditions(
+            dice.pick(None, "standard", "batch"),
+            dice.pick(None, "standard", "fast"),
+            dice.pick(None, "us", "global"),
+            dice.pick(None, None, "bedrock"),
+        ),
         evidence=int(evidence),
         lesser=lesser,
-        sidechain=draw(st.booleans()),
-        copied=draw(st.sampled_from((False, False, True))),
-        project=draw(optional("-work", HOSTILE)),
-        branch=draw(optional("main", "fix")),
-        agent=draw(optional("Explore")),
-        skill=draw(optional("review")),
-        tools=draw(st.sampled_from(((), ("Bash",), ("Bash", "Read"), (HOSTILE,)))),
-        stated_cost=draw(st.sampled_from((None, 0, 10**12))),
-        lines=draw(st.integers(1, 3)),
+        sidechain=dice.pick(False, True),
+        copied=dice.pick(False, False, True),
+        project=dice.pick(None, "-work", HOSTILE),
+        branch=dice.pick(None, "main", "fix"),
+        agent=dice.pick(None, "Explore"),
+        skill=dice.pick(None, "review"),
+        tools=dice.pick((), ("Bash",), ("Bash", "Read"), (HOSTILE,)),
+        stated_cost=dice.pick(None, None, 0, 10**12),
+        lines=dice.pick(1, 1, 2, 3),
     )
 
 
-SAID = st.tuples(st.sampled_from(SOURCES), observations())
+def call_of(dice: Dice) -> Call:
+    """A request, or an answer's word that there was one."""
+    return Call(
+        reference=dice.pick("ask-1", "ask-2", "ask-3"),
+        asked=dice.pick(True, True, False),
+        session=dice.pick(None, *SESSIONS),
+        at=dice.pick(None, START, START + 3_600_000),
+        model=dice.pick(None, "claude-large"),
+        project=dice.pick(None, "-work"),
+    )
+
+
+def statement_of(dice: Dice) -> StatementLine:
+    """One of few running totals, so that several are the latest."""
+    return StatementLine(
+        session=dice.pick(*SESSIONS),
+        sequence=dice.pick(0, 1, 2),
+        stated_cost=dice.pick(0, 1, 2),
+        models=dice.pick((), (ModelTotal("claude-large", {OUTPUT: 1}, 1),)),
+        line=dice.pick(1, 2),
+    )
+
+
+def problem_of(dice: Dice, origin: str) -> Problem:
+    """What may be wrong with an origin."""
+    return Problem(
+        origin=origin,
+        line=dice.pick(0, 1, 2),
+        code=dice.pick("line-not-json", "line-time"),
+        message="it is cut; look",
+    )
+
+
+OBSERVATIONS = diced(observation_of)
+SAID = diced(lambda dice: (dice.pick(*SOURCES), observation_of(dice)))
 """A source and what it said."""
 
-CALLS = st.builds(
-    Call,
-    reference=st.sampled_from(("ask-1", "ask-2", "ask-3")),
-    asked=st.booleans(),
-    session=optional(*SESSIONS),
-    at=st.one_of(st.none(), TIMES),
-    model=optional("claude-large"),
-    project=optional("-work"),
-)
-STATEMENTS = st.builds(
-    StatementLine,
-    session=st.sampled_from(SESSIONS),
-    sequence=st.integers(0, 2),
-    stated_cost=st.integers(0, 2),
-    models=st.sampled_from(((), (ModelTotal("claude-large", {OUTPUT: 1}, 1),))),
-    line=st.integers(1, 2),
-)
-
-
-def problems(origin: str) -> st.SearchStrategy[Problem]:
-    """What may be wrong with an origin."""
-    return st.builds(
-        Problem,
-        origin=st.just(origin),
-        line=st.integers(0, 3),
-        code=st.sampled_from(("line-not-json", "line-time")),
-        message=st.just("it is cut; look"),
-    )
+CALLS = diced(call_of)
+STATEMENTS = diced(statement_of)

@@ -25,8 +25,13 @@ from strategies import (
     SOURCES,
     START,
     STATEMENTS,
+    Dice,
     FlatPricer,
-    problems,
+    call_of,
+    diced,
+    observation_of,
+    problem_of,
+    statement_of,
 )
 
 import tollbook.stores
@@ -137,31 +142,28 @@ def differences(one: LedgerStore, other: LedgerStore) -> dict[str, object]:
     }
 
 
-@st.composite
-def batches(draw: st.DrawFn) -> Batch:
+def batch_of(dice: Dice) -> Batch:
     """One read of one origin, which may have been overtaken by another process."""
-    origin = draw(st.sampled_from(("a.jsonl", "b.jsonl")))
-    source = draw(st.sampled_from(SOURCES))
-    cursor = draw(st.sampled_from((None, b"1", b"2")))
-    seen = [o for _, o in draw(st.lists(SAID, max_size=5))]
-    found = draw(st.lists(problems(origin), max_size=2))
+    origin = dice.pick("a.jsonl", "b.jsonl")
+    seen = [observation_of(dice) for _ in range(dice.pick(1, 2, 4, 0))]
+    found = [problem_of(dice, origin) for _ in range(dice.pick(0, 0, 1, 2))]
     return Batch(
-        source=source,
+        source=dice.pick(*SOURCES),
         origin=origin,
-        previous=draw(st.sampled_from((None, b"1", b"2"))),
-        cursor=cursor,
-        afresh=draw(st.booleans()),
+        previous=dice.pick(None, b"1", b"2"),
+        cursor=dice.pick(None, b"1", b"2"),
+        afresh=dice.pick(False, True),
         observations=seen,
-        calls=draw(st.lists(CALLS, max_size=2)),
-        statements=draw(st.lists(STATEMENTS, max_size=2)),
+        calls=[call_of(dice) for _ in range(dice.pick(0, 0, 1, 2))],
+        statements=[statement_of(dice) for _ in range(dice.pick(0, 0, 1, 2))],
         problems=found,
-        labels=draw(st.sampled_from(({}, {"-work": "/work"}, {"-work": HOSTILE}))),
+        labels=dice.pick({}, {"-work": "/work"}, {"-work": HOSTILE}),
         lines=sum(o.lines for o in seen) + len(found),
         refused=len(found),
     )
 
 
-HISTORIES = st.lists(st.lists(batches(), max_size=3), max_size=5)
+HISTORIES = st.lists(st.lists(diced(batch_of), max_size=3), max_size=5)
 OTHERS = {name: make for name, make in STORES.items() if name != "memory"}
 others = pytest.mark.parametrize("make", OTHERS.values(), ids=list(OTHERS))
 

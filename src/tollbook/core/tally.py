@@ -66,7 +66,10 @@ class Pricer(Protocol):
 
 
 def shares(event: UsageEvent, pricer: Pricer) -> list[Share]:
-    """What an event adds, by model. The first share carries the response itself."""
+    """What an event adds, by model. The first share carries the response itself.
+
+    A further part that counted nothing has no share: a row of zeros says nothing.
+    """
     standing = _standing(event)
     found: list[Share] = []
     for part in _main_first(event.parts):
@@ -76,11 +79,11 @@ def shares(event: UsageEvent, pricer: Pricer) -> list[Share]:
         usage = part.usage
         if unpriced:
             usage = {u: n for u, n in usage.items() if u not in unpriced}
-        if not unpriced or any(usage.values()):
+        if any(usage.values()) or (standing is not _NOT_AGAIN and not unpriced):
             tally = _tally(standing, usage, list_cost, net_cost)
             found.append(Share(part.model, True, tally))
             standing = _NOT_AGAIN
-        if unpriced:
+        if unpriced and (standing is not _NOT_AGAIN or any(unpriced.values())):
             tally = _tally(standing, unpriced, 0, 0)
             found.append(Share(part.model, False, tally))
             standing = _NOT_AGAIN

@@ -11,6 +11,19 @@ from tollbook.core.observation import Call, Instant, StatementLine
 from tollbook.ports import Batch
 from tollbook.stores.sqlite.names import Names
 
+_MARKS = ", ".join(
+    f"ifnull((SELECT text FROM names WHERE id = {{0}}{name}), '')"  # noqa: S608  # constants
+    for name in ("session", "model", "project")
+)
+_BELIEVED = (
+    f"excluded.asked AND (NOT asked OR (ifnull(excluded.at, -1), "
+    f"{_MARKS.format('excluded.')}) < (ifnull(at, -1), {_MARKS.format('calls.')}))"
+)
+_FIRST_FILE = (
+    "(SELECT text FROM names WHERE id = excluded.origin)"
+    " < (SELECT text FROM names WHERE id = statements.origin)"
+)
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -60,15 +73,19 @@ def save_problems(
 def save_calls(
     connection: apsw.Connection, names: Names, calls: Sequence[Call]
 ) -> None:
-    """A call is open from its request until any response refers to it."""
+    """A call is open from its request until any response refers to it.
+
+    Copies of a request say other things of it; the least of them is believed, so that
+    the order of arrival decides nothing.
+    """
     connection.executemany(
-        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"  # noqa: S608
         " asked = max(asked, excluded.asked),"
         " answered = max(answered, excluded.answered),"
-        " at = coalesce(min(at, excluded.at), at, excluded.at),"
-        " session = max(session, excluded.session),"
-        " model = max(model, excluded.model),"
-        " project = max(project, excluded.project)",
+        + ", ".join(
+            f" {name} = iif({_BELIEVED}, excluded.{name}, {name})"
+            for name in ("at", "session", "model", "project")
+        ),
         [
             (
                 call.reference,
@@ -93,11 +110,13 @@ def save_statements(
 ) -> None:
     """Running totals replace each other: the latest of a session and source stays."""
     connection.executemany(
-        "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"  # noqa: S608
         " origin = excluded.origin, sequence = excluded.sequence,"
         " stated_pico = excluded.stated_pico, body = excluded.body"
         " WHERE (excluded.sequence, excluded.stated_pico, excluded.body)"
-        " > (sequence, stated_pico, body)",
+        " > (sequence, stated_pico, body)"
+        " OR (excluded.sequence, excluded.stated_pico, excluded.body)"
+        f" = (sequence, stated_pico, body) AND {_FIRST_FILE}",
         [
             (
                 names[line.session],

@@ -96,9 +96,9 @@ class Reader:
     def sessions(self, prefix: str) -> list[str]:
         """See ``LedgerStore.sessions``."""
         found = self._db.execute(
-            "SELECT text FROM names WHERE substr(text, 1, ?) = ? AND id IN"
-            " (SELECT session FROM usage_by_session) ORDER BY text LIMIT ?",
-            (len(prefix), prefix, _SESSIONS_MAX),
+            "SELECT text FROM names WHERE text >= ?1 AND text <= ?1 || char(1114111)"
+            " AND id IN (SELECT session FROM usage_by_session) ORDER BY text LIMIT ?2",
+            (prefix, _SESSIONS_MAX),
         )
         return [text for (text,) in found]
 
@@ -159,16 +159,16 @@ class Reader:
     def statements(self, session: str) -> list[Statement]:
         """See ``LedgerStore.statements``."""
         rows = self._db.execute(
-            "SELECT source, origin, body FROM statements WHERE session = ?"
-            " ORDER BY source",
+            "SELECT source, origin, body FROM statements WHERE session = ?",
             (self._number(session),),
         )
-        return [
+        found = [
             Statement(
                 self._texts[source] or "", self._texts[origin] or "", _statement(body)
             )
             for source, origin, body in rows
         ]
+        return sorted(found, key=lambda statement: statement.source)
 
     def unrecorded(
         self, start: Instant, end: Instant, *, session: str | None
