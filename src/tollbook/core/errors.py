@@ -3,6 +3,7 @@
 * TollbookError             root of everything raised on purpose; ``exit_code`` for shells
   + InexactAmountError      an amount is no number, or finer than a picodollar
   + InvalidPeriodError      a date, duration or time zone cannot be understood
+  + NothingMatchesError     a name means nothing in the ledger, or more than one thing
   x CatalogueError          a price catalogue contradicts itself
     + OverlappingRatesError     two prices for one model at one instant
     + CatalogueGapError         a model's prices stop and start again, unexplained
@@ -45,6 +46,12 @@ class InexactAmountError(TollbookError):
 
 class InvalidPeriodError(TollbookError):
     """A date, duration or time zone cannot be understood."""
+
+    exit_code = 2
+
+
+class NothingMatchesError(TollbookError):
+    """A name means nothing in the ledger, or more than one thing."""
 
     exit_code = 2
 
