@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-COUNT_MAX = 10**10
+COUNT_MAX = 10**9
 """The largest count one response may state. More is bad data, not usage."""
 
 

@@ -16,9 +16,10 @@ import msgspec
 from tollbook.core.event import EventState, UsageEvent, join, lift, settle, settle_one
 from tollbook.core.identity import IdentityKind
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
-from tollbook.core.tally import Pricer, Share, shares
+from tollbook.core.tally import Pricer, Share, Tally, shares
 from tollbook.ports import Appended, Batch
-from tollbook.stores.sqlite.names import Names, Texts
+from tollbook.stores.sqlite.contexts import Contexts
+from tollbook.stores.sqlite.names import Names
 from tollbook.stores.sqlite.rows import (
     COLUMNS,
     Key,
@@ -106,12 +107,16 @@ class Work:
     """What one transaction does. Call ``take`` for each batch, then ``finish``."""
 
     def __init__(
-        self, connection: apsw.Connection, names: Names, texts: Texts, pricer: Pricer
+        self,
+        connection: apsw.Connection,
+        names: Names,
+        reader: RowReader,
+        pricer: Pricer,
     ) -> None:
         self._db = connection
         self._names = names
-        self._reader = RowReader(texts)
-        self._writer = RowWriter(names)
+        self._reader = reader
+        self._writer = RowWriter(names, Contexts(connection, names))
         self._pricer = pricer
         self._fresh: dict[Key, _Fresh] = {}
         self._entries: dict[Key, _Entry] = {}
@@ -284,10 +289,10 @@ class Work:
                 if not unpriced:
                     row = plain_row(seen, source, segment, cost=cost, net=net)
                     rows.append(row)
-                    counts = row[19:28]
-                    marks = (1, 1, 0, counts[4]) if seen.lesser else _FINAL
+                    output = row[16]
+                    marks = (1, 1, 0, output) if seen.lesser else _FINAL
                     place = (seen.at // SLOT_MS, row[6], row[7], row[8], True)
-                    add(place, (*marks, *counts, cost, net))
+                    add(place, (*marks, *row[12:18], 0, 0, 0, cost, net))
                     continue
             self._entries[key] = _Entry(seen, source, segment)
         rows.sort()
@@ -312,16 +317,17 @@ class Work:
         row = self._writer.row(
             key,
             event,
-            found,
+            found[0],
             segment=entry.segment,
             joined_to=joined_to,
             state=None if plain else entry.own_state(),
         )
         if joined_to is None:
             self._count(event, found)
+        names = self._names
         return row, [
-            (entry.id, n, self._names[model], priced, *columns_of(tally))
-            for n, (model, priced, tally) in enumerate(found[1:], start=1)
+            (entry.id, n, names[model], priced, *columns_of(tally))
+            for n, (model, priced, tally) in enumerate(_beside(found), start=1)
         ]
 
     def _count(self, event: UsageEvent, found: list[Share]) -> None:
@@ -359,3 +365,14 @@ class Work:
                 for segment in entry.more
             ],
         )
+
+
+def _beside(found: list[Share]) -> list[Share]:
+    """What an event's own row cannot hold: rare units, and its further shares."""
+    model, priced, tally = found[0]
+    rare = Tally()._replace(
+        web_fetch_requests=tally.web_fetch_requests,
+        code_execution_requests=tally.code_execution_requests,
+        other_units=tally.other_units,
+    )
+    return [Share(model, priced, rare), *found[1:]] if any(rare) else found[1:]

@@ -13,9 +13,15 @@ from tollbook.core.problem import Problem
 from tollbook.core.tally import Share
 from tollbook.ports import Coverage, Statement, StoredEvent, Total, UsageQuery
 from tollbook.stores.sqlite.append import decode_segment
-from tollbook.stores.sqlite.names import Names, Texts
+from tollbook.stores.sqlite.contexts import ContextsById
+from tollbook.stores.sqlite.names import Texts
 from tollbook.stores.sqlite.rows import COLUMNS, Row, RowReader, column, key_of
-from tollbook.stores.sqlite.schema import SLOT_MS, TALLY_COLUMNS
+from tollbook.stores.sqlite.schema import (
+    EVENT_UNIT_COLUMNS,
+    MICRO,
+    SLOT_MS,
+    TALLY_COLUMNS,
+)
 from tollbook.stores.sqlite.sums import tally_of
 
 _SUMS = ", ".join(f"sum(t.{name})" for name in TALLY_COLUMNS)
@@ -26,28 +32,30 @@ _SESSIONS_MAX = 20
 # One line per share of an event, the further parts beside the first.
 _SHARES = f"""(
     SELECT at, session, project, branch, agent, skill, tools, model, priced,
-        1 AS responses,
-        (flags & 4 > 0 OR evidence BETWEEN 1 AND 3) AS partial_responses,
+        1 AS responses, partial AS partial_responses,
         evidence = 0 AS missing_responses,
-        iif(flags & 4 > 0 OR evidence BETWEEN 1 AND 3, output_tokens, 0)
-            AS partial_output_tokens,
-        {", ".join(TALLY_COLUMNS[4:])}
-    FROM events WHERE joined_to IS NULL
+        iif(partial, output_tokens, 0) AS partial_output_tokens,
+        {", ".join(EVENT_UNIT_COLUMNS)},
+        0 AS web_fetch_requests, 0 AS code_execution_requests, 0 AS other_units,
+        list_pico / {MICRO} AS list_micro, list_pico % {MICRO} AS list_rest,
+        net_pico / {MICRO} AS net_micro, net_pico % {MICRO} AS net_rest
+    FROM events AS e JOIN contexts AS c ON c.id = e.context
+    WHERE joined_to IS NULL
     UNION ALL
     SELECT at, session, project, branch, agent, skill, tools, p.model, p.priced,
         {", ".join(f"p.{name}" for name in TALLY_COLUMNS)}
-    FROM event_parts AS p JOIN events AS e ON e.id = p.event WHERE joined_to IS NULL
+    FROM event_parts AS p JOIN events AS e ON e.id = p.event
+    JOIN contexts AS c ON c.id = e.context WHERE joined_to IS NULL
 )"""  # noqa: S608  # constants
 
 
 class Reader:
     """Reads through one connection; a transaction around several reads is one moment."""
 
-    def __init__(self, connection: apsw.Connection, names: Names, texts: Texts) -> None:
+    def __init__(self, connection: apsw.Connection, texts: Texts) -> None:
         self._db = connection
-        self._names = names
         self._texts = texts
-        self._rows = RowReader(texts)
+        self.rows = RowReader(texts, ContextsById(connection, texts))
 
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""
@@ -122,16 +130,16 @@ class Reader:
         ).fetchall()
 
     def _stored(self, row: Row, partners: Sequence[Row]) -> StoredEvent:
-        state = self._rows.state(row)
+        state = self.rows.state(row)
         for partner in partners:
-            state = join(state, self._rows.state(partner))
+            state = join(state, self.rows.state(partner))
         parts = self._db.execute(
             "SELECT * FROM event_parts WHERE event = ? ORDER BY part", (row[0],)
         )
         return StoredEvent(
             event=settle(state),
             shares=[
-                self._rows.share(row),
+                self.rows.share(row),
                 *(
                     Share(self._texts[part[2]] or "", bool(part[3]), tally_of(part[4:]))
                     for part in parts
@@ -141,7 +149,7 @@ class Reader:
         )
 
     def _seen(self, row: Row) -> Iterator[tuple[str, str, Observation]]:
-        key = self._rows.key(row)
+        key = self.rows.key(row)
         segments = self._db.execute(
             "SELECT source, origin, body FROM segments WHERE id = ? OR id IN"
             " (SELECT segment FROM event_segments WHERE event = ?) ORDER BY id",

@@ -11,26 +11,24 @@ from tollbook.core.identity import IdentityKind, identify, looks_like_the_provid
 from tollbook.core.money import Money
 from tollbook.core.observation import (
     MESSAGE,
-    Conditions,
     Evidence,
     Observation,
     Part,
 )
-from tollbook.core.tally import UNITS, Share, Tally
+from tollbook.core.tally import Share, Tally
 from tollbook.core.units import TOKEN_UNITS, Unit
+from tollbook.stores.sqlite.contexts import Contexts, ContextsById
 from tollbook.stores.sqlite.names import Names, Texts
-from tollbook.stores.sqlite.schema import COST_COLUMNS, MICRO, UNIT_COLUMNS
+from tollbook.stores.sqlite.schema import EVENT_UNIT_COLUMNS
 
-SIDECHAIN, COPIED, PARTIAL = 1, 2, 4
 COLUMNS = (
     "name", "kind", "moment", "request_id", "first_at", "at",
-    "session", "project", "model", "branch", "agent", "skill", "tools",
-    "conditions", "flags", "evidence", "source", "segment", "priced",
-    *UNIT_COLUMNS, *COST_COLUMNS, "joined_to", "stated_pico", "state",
+    "session", "project", "model", "context", "segment", "priced",
+    *EVENT_UNIT_COLUMNS, "list_pico", "net_pico", "joined_to", "stated_pico", "state",
 )  # fmt: skip
 _AT = {name: place for place, name in enumerate(COLUMNS, start=1)}
-_UNITS_FROM = _AT[UNIT_COLUMNS[0]]
-_COST_FROM = _AT[COST_COLUMNS[0]]
+_UNITS_FROM = _AT[EVENT_UNIT_COLUMNS[0]]
+_UNITS_TO = _UNITS_FROM + len(EVENT_UNIT_COLUMNS)
 
 Row = tuple[Any, ...]
 Key = tuple[str, int, int]
@@ -40,12 +38,11 @@ _MESSAGE = int(IdentityKind.MESSAGE)
 _REPORTED = int(Evidence.REPORTED)
 _TOKEN_ORDER = tuple(unit.value for unit in TOKEN_UNITS)
 _TOKENS = frozenset(_TOKEN_ORDER)
+_COLUMN_UNITS = frozenset(EVENT_UNIT_COLUMNS)
 PARTIAL_OUTPUT = {Unit.OUTPUT.value: int(Evidence.PARTIAL)}
 _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(EventState).decode
 _encode_text = msgspec.json.Encoder().encode
-_decode_conditions = msgspec.json.Decoder(Conditions).decode
-_decode_tools = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def key_of(seen: Observation) -> Key:
@@ -63,16 +60,15 @@ def key_of(seen: Observation) -> Key:
 class RowWriter:
     """Turns events into rows; common texts become numbers through ``names``."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, contexts: Contexts) -> None:
         self._names = names
-        self._conditions: dict[Conditions, int] = {}
-        self._tools: dict[tuple[str, ...], int] = {(): 0}
+        self._contexts = contexts
 
     def row(
         self,
         key: Key,
         event: UsageEvent,
-        shares: list[Share],
+        share: Share,
         *,
         segment: int,
         joined_to: int | None,
@@ -82,22 +78,18 @@ class RowWriter:
 
         ``state`` is what must be kept where the columns cannot say everything.
         """
-        model, priced, tally = shares[0]
+        model, priced, tally = share
         names = self._names
-        name, kind, moment = key
-        lesser = event.lesser
-        flags = event.sidechain + 2 * event.copied + (4 if lesser else 0)
+        context = (
+            event.sources[0], event.branch, event.agent, event.skill, event.tools,
+            event.conditions, event.sidechain, event.copied, event.evidence,
+            tally.partial_responses > 0,
+        )  # fmt: skip
         return (
-            name, kind, moment, event.request_id, event.first_at, event.at,
+            *key, event.request_id, event.first_at, event.at,
             names[event.session], names[event.project], names[model],
-            names[event.branch], names[event.agent], names[event.skill],
-            self._tools.get(event.tools) or self._tools_number(event.tools),
-            self._conditions.get(event.conditions)
-            or self._conditions_number(event.conditions),
-            flags, event.evidence, names[event.sources[0]], segment, priced,
-            *tally[4:13],
-            *divmod(tally.list_cost, MICRO), *divmod(tally.net_cost, MICRO),
-            joined_to, event.stated_cost,
+            self._contexts[context], segment, priced, *tally[4:10],
+            tally.list_cost, tally.net_cost, joined_to, event.stated_cost,
             None if state is None else _encode_state(state),
         )  # fmt: skip
 
@@ -107,30 +99,17 @@ class RowWriter:
         """What ``row`` gives for one priced observation whose columns say everything."""
         names = self._names
         part = seen.parts[0]
-        tools, conditions = seen.tools, seen.conditions
+        context = (
+            source, seen.branch, seen.agent, seen.skill, seen.tools,
+            seen.conditions, seen.sidechain, seen.copied, seen.evidence,
+            seen.lesser is not None,
+        )  # fmt: skip
         return (
             seen.message_id, _MESSAGE, 0, seen.request_id, seen.first_at, seen.at,
             names[seen.session], names[seen.project], names[part.model],
-            names[seen.branch], names[seen.agent], names[seen.skill],
-            self._tools[tools] if tools in self._tools else self._tools_number(tools),
-            self._conditions.get(conditions) or self._conditions_number(conditions),
-            seen.sidechain + 2 * seen.copied + (4 if seen.lesser else 0),
-            seen.evidence, names[source], segment, 1,
-            *part.usage.values(), 0, 0, 0, 0,
-            *divmod(cost, MICRO), *divmod(net, MICRO),
-            None, seen.stated_cost, None,
+            self._contexts[context], segment, 1, *part.usage.values(), 0,
+            cost, net, None, seen.stated_cost, None,
         )  # fmt: skip
-
-    def _conditions_number(self, conditions: Conditions) -> int:
-        number = self._names[_encode_text(conditions).decode()]
-        self._conditions[conditions] = number
-        return number
-
-    def _tools_number(self, tools: tuple[str, ...]) -> int:
-        if not tools:
-            return 0
-        number = self._tools[tools] = self._names[_encode_text(tools).decode()]
-        return number
 
 
 def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
@@ -141,7 +120,7 @@ def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
     if seen.message_id != key[0] or seen.parts[0].kind != MESSAGE:
         return False
     if usage.keys() != _TOKENS:
-        if usage and not _TOKENS <= usage.keys() <= set(UNITS):
+        if usage and not _TOKENS <= usage.keys() <= _COLUMN_UNITS:
             return False
         if any(not usage[unit] for unit in usage.keys() - _TOKENS):
             return False
@@ -163,8 +142,9 @@ def is_usual(seen: Observation) -> bool:
 class RowReader:
     """Turns rows back into what was known."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, contexts: ContextsById) -> None:
         self._texts = texts
+        self._contexts = contexts
 
     def key(self, row: Row) -> Key:
         """How the table names the row's response."""
@@ -175,34 +155,30 @@ class RowReader:
         blob = row[_AT["state"]]
         if blob is not None:
             return _decode_state(blob)
-        return lift(self._observation(row), self._texts[row[_AT["source"]]] or "")
+        source = self._contexts[row[_AT["context"]]].source
+        return lift(self._observation(row), source)
 
     def share(self, row: Row) -> Share:
         """What the row's columns add to totals."""
-        evidence, flags = row[_AT["evidence"]], row[_AT["flags"]]
-        units = row[_UNITS_FROM : _UNITS_FROM + len(UNIT_COLUMNS)]
-        micro, rest, net_micro, net_rest = row[_COST_FROM : _COST_FROM + 4]
-        partial = bool(flags & PARTIAL) or 0 < evidence <= Evidence.PARTIAL
+        context = self._contexts[row[_AT["context"]]]
         tally = Tally(
             1,
-            int(partial),
-            int(evidence == Evidence.MISSING),
-            row[_AT["output_tokens"]] if partial else 0,
-            *units,
-            micro * MICRO + rest,
-            net_micro * MICRO + net_rest,
+            int(context.partial),
+            int(context.evidence == Evidence.MISSING),
+            row[_AT["output_tokens"]] if context.partial else 0,
+            *row[_UNITS_FROM:_UNITS_TO],
+            list_cost=row[_AT["list_pico"]],
+            net_cost=row[_AT["net_pico"]],
         )
-        return Share(
-            self._texts[row[_AT["model"]]] or "", bool(row[_AT["priced"]]), tally
-        )
+        model = self._texts[row[_AT["model"]]] or ""
+        return Share(model, bool(row[_AT["priced"]]), tally)
 
     def _observation(self, row: Row) -> Observation:
         texts = self._texts
-        evidence = row[_AT["evidence"]]
-        counts = zip(UNITS, row[_UNITS_FROM:], strict=False)
-        usage = {u: n for u, n in counts if n or u in _TOKENS} if evidence else {}
-        tools = texts[row[_AT["tools"]]]
-        flags = row[_AT["flags"]]
+        context = self._contexts[row[_AT["context"]]]
+        counts = zip(EVENT_UNIT_COLUMNS, row[_UNITS_FROM:_UNITS_TO], strict=True)
+        known = context.evidence != Evidence.MISSING
+        usage = {u: n for u, n in counts if n or u in _TOKENS} if known else {}
         return Observation(
             message_id=row[_AT["name"]],
             request_id=row[_AT["request_id"]],
@@ -211,16 +187,16 @@ class RowReader:
             at=row[_AT["at"]],
             line=0,
             parts=(Part(texts[row[_AT["model"]]] or "", usage),),
-            conditions=_decode_conditions(texts[row[_AT["conditions"]]] or "[]"),
-            evidence=evidence,
-            lesser=PARTIAL_OUTPUT if flags & PARTIAL else None,
-            sidechain=bool(flags & SIDECHAIN),
-            copied=bool(flags & COPIED),
+            conditions=context.conditions,
+            evidence=context.evidence,
+            lesser=PARTIAL_OUTPUT if context.partial else None,
+            sidechain=context.sidechain,
+            copied=context.copied,
             project=texts[row[_AT["project"]]],
-            branch=texts[row[_AT["branch"]]],
-            agent=texts[row[_AT["agent"]]],
-            skill=texts[row[_AT["skill"]]],
-            tools=_decode_tools(tools) if tools else (),
+            branch=context.branch,
+            agent=context.agent,
+            skill=context.skill,
+            tools=context.tools,
             stated_cost=row[_AT["stated_pico"]],
         )
 

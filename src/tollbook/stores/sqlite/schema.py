@@ -19,6 +19,9 @@ UNIT_COLUMNS = (
     "code_execution_requests",
     "other_units",
 )
+EVENT_UNIT_COLUMNS = UNIT_COLUMNS[:6]
+"""Units nearly every event has; the rest of an event's tally is in ``event_parts``."""
+
 COST_COLUMNS = ("list_micro", "list_rest", "net_micro", "net_rest")
 TALLY_COLUMNS = (
     "responses",
@@ -39,6 +42,15 @@ _TALLY = ", ".join(f"{name} INTEGER NOT NULL" for name in TALLY_COLUMNS)
 _FACTS = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE contexts (
+    id INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL, branch INTEGER NOT NULL, agent INTEGER NOT NULL,
+    skill INTEGER NOT NULL, tools INTEGER NOT NULL, conditions INTEGER NOT NULL,
+    sidechain INTEGER NOT NULL, copied INTEGER NOT NULL, evidence INTEGER NOT NULL,
+    partial INTEGER NOT NULL,
+    UNIQUE (source, branch, agent, skill, tools, conditions, sidechain, copied,
+        evidence, partial)
+);
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
     source INTEGER NOT NULL,
@@ -67,12 +79,9 @@ CREATE TABLE events (
     kind INTEGER NOT NULL, name TEXT NOT NULL, moment INTEGER NOT NULL,
     request_id TEXT, first_at INTEGER NOT NULL, at INTEGER NOT NULL,
     session INTEGER NOT NULL, project INTEGER NOT NULL, model INTEGER NOT NULL,
-    branch INTEGER NOT NULL, agent INTEGER NOT NULL, skill INTEGER NOT NULL,
-    tools INTEGER NOT NULL,
-    conditions INTEGER NOT NULL, flags INTEGER NOT NULL, evidence INTEGER NOT NULL,
-    source INTEGER NOT NULL, segment INTEGER NOT NULL, priced INTEGER NOT NULL,
-    {", ".join(f"{name} INTEGER NOT NULL" for name in UNIT_COLUMNS)},
-    {", ".join(f"{name} INTEGER NOT NULL" for name in COST_COLUMNS)},
+    context INTEGER NOT NULL, segment INTEGER NOT NULL, priced INTEGER NOT NULL,
+    {", ".join(f"{name} INTEGER NOT NULL" for name in EVENT_UNIT_COLUMNS)},
+    list_pico INTEGER NOT NULL, net_pico INTEGER NOT NULL,
     joined_to INTEGER, stated_pico INTEGER, state BLOB
 );
 CREATE UNIQUE INDEX events_by_name ON events (name, kind, moment);

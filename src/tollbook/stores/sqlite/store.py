@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import apsw
+
 from tollbook.core.errors import StoreDamagedError
 from tollbook.core.observation import Call, Instant
 from tollbook.core.problem import Problem
@@ -14,6 +16,7 @@ from tollbook.ports import (
     Appended,
     Batch,
     Coverage,
+    Health,
     Statement,
     StoredEvent,
     Total,
@@ -29,7 +32,7 @@ from tollbook.stores.sqlite.facts import (
 )
 from tollbook.stores.sqlite.names import Names, Texts
 from tollbook.stores.sqlite.read import Reader
-from tollbook.stores.sqlite.schema import DERIVED_TABLES
+from tollbook.stores.sqlite.schema import DERIVED_TABLES, MICRO
 
 _COMPARED = (
     "events",
@@ -39,6 +42,15 @@ _COMPARED = (
     "calls",
     "statements",
 )
+_CARRIED = {
+    name: text
+    for kind in ("list", "net")
+    for name, text in (
+        (f"{kind}_micro", f"{kind}_micro + {kind}_rest / {MICRO}"),
+        (f"{kind}_rest", f"{kind}_rest % {MICRO}"),
+    )
+}
+"""Added in parts, the picodollars of a sum may exceed a micro-dollar."""
 _NOT_COMPARED = ("id", "event", "joined_to", "segment", "state")
 """Numbers that a rebuild may give anew, and a blob whose spelling may differ."""
 _REPLAY_EVENTS_MAX = 50_000
@@ -57,7 +69,7 @@ class SqliteStore:
         self._db = open_ledger(path)
         self._names = Names(self._db)
         self._texts = Texts(self._db)
-        self._reader = Reader(self._db, self._names, self._texts)
+        self._reader = Reader(self._db, self._texts)
 
     def close(self) -> None:
         """See ``LedgerStore.close``."""
@@ -89,7 +101,7 @@ class SqliteStore:
             save_statements(self._db, self._names, source, origin, batch.statements)
 
     def _work(self) -> Work:
-        return Work(self._db, self._names, self._texts, self._pricer)
+        return Work(self._db, self._names, self._reader.rows, self._pricer)
 
     def _stamp(self) -> None:
         """Note the prices of a ledger's first costs."""
@@ -140,7 +152,8 @@ class SqliteStore:
                 work, pending = self._work(), 0
         work.finish()
         self._set_price_version()
-        return int(self._db.execute("SELECT count(*) FROM events").get)
+        count = "SELECT count(*) FROM events WHERE joined_to IS NULL"
+        return int(self._db.execute(count).get)
 
     def _segments(self) -> Iterator[tuple[int, str, str, Segment]]:
         last = self._db.execute("SELECT max(id) FROM segments").get or 0
@@ -191,7 +204,7 @@ class SqliteStore:
 
     def _compare(self, table: str) -> Iterator[str]:
         columns = ", ".join(
-            name
+            _CARRIED.get(name, name)
             for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")
             if name not in _NOT_COMPARED
         )
@@ -249,6 +262,23 @@ class SqliteStore:
     def problems(self) -> list[Problem]:
         """See ``LedgerStore.problems``."""
         return self._reader.problems()
+
+    def health(self) -> Health:
+        """See ``LedgerStore.health``."""
+        with translated(self.path):
+            schema = self._db.pragma("user_version")
+            batches, recorded_at = self._db.execute(
+                "SELECT count(*), max(recorded_at) FROM segments"
+            ).get
+        assert isinstance(schema, int)
+        return Health(
+            engine=f"SQLite {apsw.sqlite_lib_version()}",
+            schema=schema,
+            price_version=self.price_version(),
+            responses=self.coverage().responses,
+            batches=batches,
+            recorded_at=recorded_at,
+        )
 
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
