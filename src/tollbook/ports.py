@@ -133,6 +133,17 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     sources: Mapping[str, tuple[Instant | None, Instant | None]]  # first and last event
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store is made of, for whoever looks after it."""
+
+    engine: str  # "SQLite 3.54.1"
+    schema: int  # 0 where there are no numbered tables
+    price_version: str | None
+    responses: int
+    batches: int  # of facts, as this store keeps them
+    recorded_at: Instant | None  # when the latest of them was stored
+
+
 class LedgerStore(Protocol):
     """Keeps observations for ever and answers what they add up to.
 
@@ -189,6 +200,10 @@ class LedgerStore(Protocol):
 
     def coverage(self) -> Coverage:
         """What is known and what is known to be missing."""
+        ...
+
+    def health(self) -> Health:
+        """What it is made of."""
         ...
 
     def price_version(self) -> str | None:

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from tollbook.cli.late import PROGRESS, late
 from tollbook.cli.speak import spoken, warn
-from tollbook.cli.table import PROGRESS, load
 from tollbook.config import Config, Loaded, load_config, system_zone, zone_of
 from tollbook.core.errors import SourceUnavailableError, StoreUnavailableError
 from tollbook.core.observation import Instant
@@ -119,7 +119,7 @@ class _Progress:
 
     def __call__(self, done: int, total: int) -> None:
         if self._move is None and total >= _BAR_BYTES:
-            bar = load(PROGRESS).Bar()
+            bar = late(PROGRESS).Bar()
             self._move, self._close = bar, bar.close
         if self._move is not None:
             self._move(done, total)

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tollbook.cli.table import load
+from tollbook.cli.late import TIME, TOML, ZONES, late
 from tollbook.places import ledger_path, settings_path
 from tollbook.render.safe import safe
 from tollbook.stores.sqlite.glance import Glance, glance
@@ -203,7 +203,7 @@ class _Clock:
         if self._zone is None:
             local = time.localtime(now)
             return time.mktime((*local[:3], 0, 0, 0, 0, 0, -1))
-        day = load("datetime").datetime.fromtimestamp(now, self._zone)
+        day = late(TIME).datetime.fromtimestamp(now, self._zone)
         start = day.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         return float(start.timestamp())
 
@@ -212,9 +212,7 @@ class _Clock:
         shape = "%H:%M" if abs(at - now) < _DAY_SECONDS else "%a %H:%M"
         if self._zone is None:
             return time.strftime(shape, time.localtime(at))
-        return str(
-            load("datetime").datetime.fromtimestamp(at, self._zone).strftime(shape)
-        )
+        return str(late(TIME).datetime.fromtimestamp(at, self._zone).strftime(shape))
 
 
 def _settings() -> dict[str, object]:
@@ -224,7 +222,7 @@ def _settings() -> dict[str, object]:
             data = file.read(_INPUT_BYTES_MAX)
         if b"timezone" not in data and b"currency" not in data:
             return {}
-        display = load("tomllib").loads(data.decode()).get("display")
+        display = late(TOML).loads(data.decode()).get("display")
     except (OSError, ValueError, RecursionError):
         return {}
     return display if isinstance(display, dict) else {}
@@ -244,6 +242,6 @@ def _exchange(settings: dict[str, object]) -> tuple[str, tuple[int, int]]:
 
 def _zone(name: str) -> object:
     try:
-        return load("zoneinfo").ZoneInfo(name)
+        return late(ZONES).ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         return None

@@ -10,9 +10,6 @@ LEDGER = "The ledger"
 PRICES = "Prices and settings"
 ELSEWHERE = "In Claude Code"
 
-PROGRESS = "tollbook.cli.progress"
-"""The bar of a terminal, which a pipe need not pay for."""
-
 
 class Entry:
     """A command before it is loaded.
@@ -50,6 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "sessions": Entry("tollbook.cli.sessions", "By conversation", REPORTS),
     "projects": Entry("tollbook.cli.projects", "By project", REPORTS),
     "models": Entry("tollbook.cli.models", "By model", REPORTS),
+    "by": Entry("tollbook.cli.by", "By branch, agent, skill, tool, hour, ...", REPORTS),
     "blocks": Entry(
         "tollbook.cli.blocks", "By 5-hour window, with its burn rate", REPORTS
     ),

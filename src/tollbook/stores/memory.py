@@ -20,6 +20,7 @@ from tollbook.ports import (
     Appended,
     Batch,
     Coverage,
+    Health,
     Statement,
     StoredEvent,
     Total,
@@ -50,6 +51,7 @@ class MemoryStore:
         self._price_version = price_version
         self._stamped: str | None = None
         self._batches: tuple[Batch, ...] = ()
+        self._recorded_at: Instant | None = None
 
     def close(self) -> None:
         """See ``LedgerStore.close``."""
@@ -58,7 +60,6 @@ class MemoryStore:
 
     def append(self, batches: Sequence[Batch], *, now: Instant) -> Appended:
         """See ``LedgerStore.append``."""
-        del now  # when something was recorded is nothing that can be asked
         accepted = tuple(self._accepted(batches))
         known = len(gather(_pairs(self._batches)))
         lines = sum(batch.lines for batch in accepted)
@@ -69,6 +70,8 @@ class MemoryStore:
         for batch in accepted:
             noted += _note_problems(problems, batch)
         self._batches += accepted
+        if any(map(_has_facts, accepted)):
+            self._recorded_at = now
         self._stamped = self._stamped or self._price_version
         return Appended(
             lines=lines,
@@ -230,14 +233,27 @@ class MemoryStore:
             unrecorded_calls=len(self._unanswered()),
             problems=len(_standing(self._batches)),
             sources={
-                batch.source: span
-                for batch in self._batches
-                if batch.observations or batch.calls or batch.statements
+                batch.source: span for batch in self._batches if _has_facts(batch)
             },
+        )
+
+    def health(self) -> Health:
+        """See ``LedgerStore.health``."""
+        return Health(
+            engine="memory",
+            schema=0,
+            price_version=self._stamped,
+            responses=len(self._events()),
+            batches=sum(map(_has_facts, self._batches)),
+            recorded_at=self._recorded_at,
         )
 
     def _events(self) -> dict[Identity, UsageEvent]:
         return merge(_pairs(self._batches))
+
+
+def _has_facts(batch: Batch) -> bool:
+    return bool(batch.observations or batch.calls or batch.statements)
 
 
 def _said(batches: Iterable[Batch]) -> Iterator[_Said]:

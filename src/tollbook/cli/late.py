@@ -1,0 +1,16 @@
+"""Modules that only some runs need, imported when one does."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+PROGRESS = "tollbook.cli.progress"  # the bar of a terminal
+TOML = "tomllib"  # where there are settings
+TIME = "datetime"  # where the settings name a time zone,
+ZONES = "zoneinfo"  # which the system's clock does not show
+
+
+def late(module: str) -> ModuleType:
+    """Import one of them now."""
+    return import_module(module)

@@ -1,0 +1,45 @@
+"""``tollbook verify``: derive everything again and compare."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from tollbook.cli.context import App, with_app
+from tollbook.cli.speak import EXIT_FOUND
+from tollbook.ledger.verify import Verification, verify
+from tollbook.render.safe import safe
+
+
+@click.command(name="verify")
+@click.option("--repair", is_flag=True, help="Keep what was derived anew")
+@click.option("--json", "as_json", is_flag=True, help="The result as one JSON object")
+@with_app
+def command(app: App, *, repair: bool, as_json: bool) -> int:
+    """Hold every stored event and total against the facts, and say what differs.
+
+    Ends with 1 when something does, unless it was repaired.
+    """
+    found = verify(app.store, repair=repair)
+    if as_json:
+        document = {"version": 1, **msgspec.to_builtins(found)}
+        click.echo(msgspec.json.encode(document))
+    else:
+        click.echo(_text(found))
+    return EXIT_FOUND if found.differences and not repair else 0
+
+
+def _text(found: Verification) -> str:
+    responses, calls = found.responses, found.unrecorded_calls
+    lines = [
+        f"compared {responses:,} responses, all totals and {calls:,} unrecorded calls",
+        f"with {found.batches:,} batches of facts, each checked for damage",
+        *(f"differs: {safe(text)}" for text in found.differences),
+    ]
+    if not found.differences:
+        lines.append("everything agrees")
+    if found.repaired:
+        lines.append("everything was derived anew and stored")
+    elif found.differences:
+        lines.append("the facts are whole; `tollbook verify --repair` derives the rest")
+    return "\n".join(lines)

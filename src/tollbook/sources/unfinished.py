@@ -1,0 +1,25 @@
+"""Which transcripts end in a line that is still being written, or never will be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tollbook.sources.transcript_files import cursor_of, decode_cursor
+
+
+def unfinished(cursors: Mapping[str, bytes]) -> list[str]:
+    """Files that were read to their last line end, and go on behind it."""
+    found = []
+    for path, saved in sorted(cursors.items()):
+        known = decode_cursor(saved)
+        if known.offset < known.size and _unchanged(path, saved):
+            found.append(path)
+    return found
+
+
+def _unchanged(path: str, saved: bytes) -> bool:
+    try:
+        return cursor_of(Path(path).lstat()).same_file_as(decode_cursor(saved))
+    except OSError:
+        return False
