@@ -64,9 +64,15 @@ def pace(line: Line, *, began: Instant, end: Instant, now: Instant) -> Pace:
 
 
 def load_blocks(
-    books: Books, question: Question, *, now: Instant
+    books: Books, question: Question, *, now: Instant, at: Instant | None = None
 ) -> tuple[Report, list[Block]]:
     """The windows that begin in the asked period, and their sum as a report.
+
+    Args:
+        books: Where the answers come from.
+        question: What is asked.
+        now: Decides which window is not over.
+        at: Only the window that holds this instant.
 
     Raises:
         NothingMatchesError: A filter means nothing in this ledger.
@@ -77,6 +83,8 @@ def load_blocks(
         starts = [at for at in starts if at >= day_start(question.since, zone)]
     if question.before is not None:
         starts = [at for at in starts if at < day_start(question.before, zone)]
+    if at is not None:
+        starts = [start for start in starts if start <= at < start + BLOCK_MS]
     loader = Loader(books, question, buckets=[(at, at + BLOCK_MS) for at in starts])
     report = loader.report()
     by_place = {line.place: line for line in report.lines}

@@ -96,17 +96,18 @@ def _columns(report: Report, rows: Sequence[tuple[Line, str]]) -> Iterator[Colum
     )
     yield Column(title="Output", texts=[short(t.output_tokens) for t in used], rank=5)
     yield Column(title="Tokens", texts=[short(line.tokens) for line in lines], rank=2)
-    yield from _costs(report, lines)
+    yield from costs(report, lines)
 
 
-def _costs(report: Report, lines: Sequence[Line]) -> Iterator[Column]:
-    costs = [line.used.list_cost for line in lines]
+def costs(report: Report, lines: Sequence[Line]) -> Iterator[Column]:
+    """The columns of money."""
+    amounts = [line.used.list_cost for line in lines]
     marks = [" +?" if line.unpriced else "" for line in lines]
     if any(marks):
         marks = [mark.ljust(3) for mark in marks]
     yield Column(
         title="List cost",
-        texts=[money(c) + m for c, m in zip(costs, marks, strict=True)],
+        texts=[money(c) + m for c, m in zip(amounts, marks, strict=True)],
         style="green",
     )
     if any(line.estimated_cost is not None for line in lines):

@@ -1,0 +1,17 @@
+"""``tollbook models``: what every model cost."""
+
+from __future__ import annotations
+
+import click
+
+from tollbook.cli.answer import answer
+from tollbook.cli.context import App, with_app
+from tollbook.cli.options import report_options
+
+
+@click.command(name="models")
+@report_options
+@with_app
+def command(app: App, /, **options: object) -> None:
+    """What every model cost, the dearest first."""
+    answer(app, options, name="models", dimension="model")

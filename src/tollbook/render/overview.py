@@ -1,0 +1,115 @@
+"""The first screen, as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from tollbook.core.money import Money, usd_exact
+from tollbook.core.report import Line, Report
+from tollbook.render.fields import line_fields
+from tollbook.render.figures import count, money, short
+from tollbook.render.ink import Ink
+from tollbook.render.plots import sparkline
+from tollbook.render.report_json import document
+from tollbook.render.report_text import costs, joined, name_of, notes
+from tollbook.render.table import Column, Table, draw
+
+_TOPS = 5
+Trend = Sequence[tuple[date, Money]]
+
+
+def overview_text(
+    report: Report, trend: Trend, tops: Sequence[Report], ink: Ink
+) -> str:
+    """One screen: now, lately, where it goes, and what is missing."""
+    if not report.total.used.responses and not report.known.sources:
+        return (
+            "The ledger is empty. Use Claude Code, then run tollbook again; it reads "
+            "~/.claude/projects.\nOther folders: `tollbook scan FOLDER`.\n"
+        )
+    said = [line for note in notes(report) for line in ink.fold(note)]
+    return joined(
+        [
+            draw(_now(report), ink),
+            _trend(report, trend, ink),
+            *(draw(_top(top), ink) for top in tops if top.lines),
+            said,
+        ]
+    )
+
+
+def _now(report: Report) -> Table:
+    lines = report.lines
+    names = [(line.name or "").capitalize() for line in lines]
+    return Table(
+        columns=[Column(title="", texts=names, right=False), *_figures(report, lines)],
+        total=False,
+    )
+
+
+def _figures(report: Report, lines: Sequence[Line]) -> list[Column]:
+    return [
+        Column(
+            title="Responses",
+            texts=[count(line.used.responses) for line in lines],
+            rank=4,
+        ),
+        Column(
+            title="Output",
+            texts=[short(line.used.output_tokens) for line in lines],
+            rank=5,
+        ),
+        Column(title="Tokens", texts=[short(line.tokens) for line in lines], rank=2),
+        *costs(report, lines),
+    ]
+
+
+def _trend(report: Report, trend: Trend, ink: Ink) -> list[str]:
+    if not trend:
+        return []
+    shown = trend[-ink.width :]
+    values = [cost for _, cost in shown]
+    total = report.total.used.list_cost
+    drawn = sparkline(values, plain=ink.plain)
+    days = f"{len(trend)} days" if len(trend) > 1 else "1 day"
+    said = (
+        f"{shown[0][0]} to {shown[-1][0]}: {money(total)} in {days}, "
+        f"{money(total // len(trend))} a day, {money(max(values))} the most"
+    )
+    return [ink.style(drawn, "cyan"), *ink.fold(said)]
+
+
+def _top(report: Report) -> Table:
+    best = sorted(report.lines, key=lambda line: -line.used.list_cost)
+    lines = best[:_TOPS]
+    names = [name_of(line, report.dimension) for line in lines]
+    more = len(best) - len(lines)
+    title = f"Top {report.dimension}s" + (f" ({more} more)" if more else "")
+    return Table(
+        columns=[
+            Column(
+                title=title,
+                texts=names,
+                right=False,
+                least=24,
+                tail=report.dimension == "project",
+            ),
+            *_figures(report, lines),
+        ],
+        bars=[line.used.list_cost for line in lines],
+        total=False,
+    )
+
+
+def overview_document(
+    report: Report, trend: Trend, tops: Sequence[Report]
+) -> dict[str, object]:
+    """The published shape of the overview."""
+    days = [{"day": day, "list_cost_usd": usd_exact(cost)} for day, cost in trend]
+    more: dict[str, object] = {"trend": days}
+    for top in tops:
+        best = sorted(top.lines, key=lambda line: -line.used.list_cost)
+        fields = [line_fields(line, top.dimension, top) for line in best]
+        more[f"{top.dimension}s"] = fields
+    return document(report, **more)
