@@ -77,9 +77,14 @@ class Dice:
         self._left, place = divmod(self._left, len(options))
         return options[place]
 
+    def flip(self, chances: int = 2) -> bool:
+        """True, once in so many chances."""
+        place: int = self.pick(*range(chances))
+        return place == chances - 1
+
     def some(self, *options: _T) -> list[_T]:
         """Any of some values, in their order."""
-        return [option for option in options if self.pick(False, True)]
+        return [option for option in options if self.flip()]
 
 
 def diced(make: Callable[[Dice], _T]) -> st.SearchStrategy[_T]:
@@ -110,7 +115,7 @@ def parts_of(dice: Dice) -> tuple[Part, ...]:
     return tuple(
         Part(
             dice.pick(*MODELS),
-            usage_of(dice) if dice.pick(True, True, False) else {},
+            {} if dice.flip(3) else usage_of(dice),
             dice.pick(MESSAGE, MESSAGE, "compaction", "advisor_message"),
         )
         for _ in range(("step", "two", "three").index(shape) + 1)
@@ -145,8 +150,8 @@ def observation_of(dice: Dice) -> Observation:
         ),
         evidence=int(evidence),
         lesser=lesser,
-        sidechain=dice.pick(False, True),
-        copied=dice.pick(False, False, True),
+        sidechain=dice.flip(),
+        copied=dice.flip(3),
         project=dice.pick(None, "-work", HOSTILE),
         branch=dice.pick(None, "main", "fix"),
         agent=dice.pick(None, "Explore"),
@@ -161,7 +166,7 @@ def call_of(dice: Dice) -> Call:
     """A request, or an answer's word that there was one."""
     return Call(
         reference=dice.pick("ask-1", "ask-2", "ask-3"),
-        asked=dice.pick(True, True, False),
+        asked=not dice.flip(3),
         session=dice.pick(None, *SESSIONS),
         at=dice.pick(None, START, START + 3_600_000),
         model=dice.pick(None, "claude-large"),

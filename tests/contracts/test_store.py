@@ -13,6 +13,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import tollbook.stores
 from strategies import (
     CALLS,
     DAY_MS,
@@ -33,8 +35,6 @@ from strategies import (
     problem_of,
     statement_of,
 )
-
-import tollbook.stores
 from tollbook.core.event import join, lift, settle
 from tollbook.core.observation import Call, Conditions, Observation, Part, StatementLine
 from tollbook.ports import Batch, LedgerStore, StoredEvent, UsageQuery
@@ -74,7 +74,7 @@ def opened(make: Store, *, handles: int = 1) -> Iterator[list[LedgerStore]]:
                 store.close()
 
 
-def totals(store: LedgerStore, *by: str) -> list[object]:
+def totals(store: LedgerStore, *by: str) -> Sequence[object]:
     """Every total by some dimensions, in an order of its own."""
     found = store.totals(UsageQuery(buckets=BUCKETS, by=frozenset(by)))
     return sorted(
@@ -90,7 +90,7 @@ def totals(store: LedgerStore, *by: str) -> list[object]:
     )
 
 
-def events(store: LedgerStore) -> list[object]:
+def events(store: LedgerStore) -> Sequence[object]:
     """Every event with its shares, found by session and by response."""
     names = (*MESSAGE_IDS, *REQUEST_IDS)
     found: list[StoredEvent] = []
@@ -152,7 +152,7 @@ def batch_of(dice: Dice) -> Batch:
         origin=origin,
         previous=dice.pick(None, b"1", b"2"),
         cursor=dice.pick(None, b"1", b"2"),
-        afresh=dice.pick(False, True),
+        afresh=dice.flip(),
         observations=seen,
         calls=[call_of(dice) for _ in range(dice.pick(0, 0, 1, 2))],
         statements=[statement_of(dice) for _ in range(dice.pick(0, 0, 1, 2))],

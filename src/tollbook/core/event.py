@@ -226,7 +226,7 @@ def settle(state: EventState) -> UsageEvent:
 
 def settle_one(seen: Observation, source: str) -> UsageEvent:
     """``settle(lift(seen, source))``, at a fraction of its price."""
-    if len(seen.parts) != 1:
+    if len(seen.parts) != 1 or not seen.parts[0].usage:
         return settle(lift(seen, source))
     return UsageEvent(
         message_id=seen.message_id or None,
