@@ -16,6 +16,7 @@ from tollbook.places import ledger_path
 from tollbook.ports import LedgerStore, Source
 from tollbook.prices import load_catalogue
 from tollbook.sources.transcripts import TranscriptFolders
+from tollbook.sources.unfinished import unfinished
 from tollbook.stores.sqlite.store import SqliteStore
 
 BOOKS: Mapping[str, str] = {"genai-prices": "tollbook.sources.genai_prices:GenaiPrices"}
@@ -41,6 +42,11 @@ def make_rater(config: Config) -> Rater:
 def make_transcripts(folders: Sequence[Path]) -> Source:
     """Transcripts below some folders; those that are not there have none."""
     return TranscriptFolders([folder for folder in folders if folder.exists()])
+
+
+def find_unfinished(cursors: Mapping[str, bytes]) -> list[str]:
+    """Transcripts whose last line has no end, by the cursors of their source."""
+    return unfinished(cursors)
 
 
 def make_sqlite(rater: Rater) -> LedgerStore:

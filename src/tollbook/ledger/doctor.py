@@ -1,0 +1,97 @@
+"""What a ledger's owner should know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from tollbook.core.observation import Instant
+from tollbook.ports import LedgerStore, UsageQuery
+
+FINE, CARE = "fine", "care"
+_AHEAD_MS = 3_600_000
+_ALWAYS: tuple[Instant, Instant] = (0, 2**61)
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at."""
+
+    name: str
+    what: str
+    state: str = FINE  # or "care": somebody should do something
+    remedy: str = ""
+
+
+def examine(store: LedgerStore, *, now: Instant, prices: str) -> Iterator[Finding]:
+    """Look at what the ledger holds.
+
+    Args:
+        store: The ledger.
+        now: For times that lie ahead.
+        prices: The version of today's prices.
+    """
+    health, coverage = store.health(), store.coverage()
+    yield Finding(name="engine", what=f"{health.engine}, schema {health.schema}")
+    yield Finding(
+        name="facts",
+        what=f"{health.responses:,} responses in {health.batches:,} batches",
+    )
+    yield _prices(health.price_version, prices)
+    yield _clock(store, now)
+    yield _unpriced(store)
+    yield Finding(
+        name="unrecorded calls",
+        what=f"{coverage.unrecorded_calls:,} calls were sent whose usage no line holds",
+    )
+    count = coverage.problems
+    yield Finding(
+        name="problems",
+        what=f"{count:,} pieces of input could not be used",
+        state=CARE if count else FINE,
+        remedy="see `tollbook problems`" if count else "",
+    )
+
+
+def _prices(stored: str | None, current: str) -> Finding:
+    if stored in (None, current):
+        return Finding(name="prices", what=current)
+    return Finding(
+        name="prices",
+        what=f"costs were rated at {stored}, today's prices are {current}",
+        state=CARE,
+        remedy="run `tollbook verify --repair`",
+    )
+
+
+def _clock(store: LedgerStore, now: Instant) -> Finding:
+    """Responses of tomorrow mean that a clock is, or was, wrong."""
+    query = UsageQuery(buckets=[(now + _AHEAD_MS, _ALWAYS[1])])
+    ahead = sum(total.tally.responses for total in store.totals(query))
+    if not ahead:
+        return Finding(name="clock", what="no response lies ahead of this machine's")
+    return Finding(
+        name="clock",
+        what=f"{ahead:,} responses lie ahead of this machine's clock",
+        state=CARE,
+        remedy="set the clock right; the times are kept as they were written",
+    )
+
+
+def _unpriced(store: LedgerStore) -> Finding:
+    query = UsageQuery(buckets=[_ALWAYS], by=frozenset({"model"}))
+    models = sorted(
+        {
+            total.dimensions["model"] or "?"
+            for total in store.totals(query)
+            if not total.priced
+        }
+    )
+    if not models:
+        return Finding(name="unpriced models", what="everything has a price")
+    return Finding(
+        name="unpriced models",
+        what=", ".join(models),
+        state=CARE,
+        remedy="name the model behind it in [prices.aliases], or set your own rates",
+    )
