@@ -14,6 +14,7 @@ from tollbook.config import load_config
 from tollbook.core.errors import ConfigError
 from tollbook.places import ledger_path, settings_path
 from tollbook.render.columns import columns
+from tollbook.render.report_json import write_json
 
 _EXAMPLE = """\
 # The settings of tollbook. Every line is optional; take away its # to use it.
@@ -112,7 +113,7 @@ def _json() -> str:
         "ledger": ledger_path(),
         "settings": {n: {"value": v, "from": o} for n, v, o in _values()},
     }
-    return msgspec.json.format(msgspec.json.encode(document)).decode()
+    return write_json(document)
 
 
 def _text() -> str:

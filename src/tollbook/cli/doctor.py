@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from tollbook import __version__
 from tollbook.cli.context import App, with_app
@@ -19,6 +18,7 @@ from tollbook.config import transcript_folders
 from tollbook.ledger.doctor import CARE, Finding, examine
 from tollbook.places import ledger_path
 from tollbook.render.columns import columns
+from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 from tollbook.wiring import find_unfinished, make_sources, make_transcripts
 
@@ -38,7 +38,7 @@ def command(app: App, *, as_json: bool) -> int:
     findings = list(_examine(app))
     if as_json:
         document = {"version": 1, "findings": findings}
-        click.echo(msgspec.json.format(msgspec.json.encode(document)))
+        click.echo(write_json(document))
     else:
         click.echo(_text(findings))
     return EXIT_FOUND if any(each.state == CARE for each in findings) else 0

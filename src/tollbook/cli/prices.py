@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import click
@@ -21,6 +21,7 @@ from tollbook.core.units import Unit
 from tollbook.prices import load_catalogue
 from tollbook.prices.check import Difference, Doubt, compare, doubts
 from tollbook.render.columns import columns
+from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 from tollbook.wiring import make_book, make_rater
 
@@ -54,8 +55,8 @@ _at_option = click.option(
 _json_option = click.option("--json", "as_json", is_flag=True, help="As JSON")
 
 
-def _print_json(document: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(document)))
+def _print_json(document: Mapping[str, object]) -> None:
+    click.echo(write_json(document))
 
 
 @click.group(name="prices")
@@ -131,7 +132,7 @@ def show_command(model: str, at: Instant | None, *, as_json: bool) -> None:
             text = f"there is no model {safe(model)!r}; see tollbook prices list"
             raise click.UsageError(text)
         if as_json:
-            _print_json(page)
+            _print_json(msgspec.to_builtins(page))
         else:
             click.echo(page_text(page))
 

@@ -11,6 +11,7 @@ from tollbook.cli.context import App, no_scan_option, with_app
 from tollbook.core.problem import Problem
 from tollbook.render.columns import columns
 from tollbook.render.report_csv import write_csv
+from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 
 
@@ -41,7 +42,7 @@ def _counts(found: list[Problem]) -> list[tuple[str, int]]:
 
 def _json(found: list[Problem]) -> str:
     document = {"version": 1, "counts": dict(_counts(found)), "rows": found}
-    return msgspec.json.format(msgspec.json.encode(document)).decode()
+    return write_json(document)
 
 
 def _text(found: list[Problem]) -> str:

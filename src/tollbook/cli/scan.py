@@ -12,6 +12,7 @@ from tollbook.cli.speak import warn
 from tollbook.config import transcript_folders
 from tollbook.core.errors import SourceRejectedError
 from tollbook.ports import Appended
+from tollbook.render.report_json import write_json
 from tollbook.wiring import make_sources, make_transcripts
 
 
@@ -39,7 +40,7 @@ def command(app: App, paths: tuple[str, ...], *, as_json: bool) -> None:
 
 def _json(found: Appended) -> str:
     document = {"version": 1, **msgspec.to_builtins(found)}
-    return msgspec.json.encode(document).decode()
+    return write_json(document)
 
 
 def _text(found: Appended) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from tollbook.cli.context import App, with_app
 from tollbook.cli.speak import EXIT_FOUND
 from tollbook.ledger.verify import Verification, verify
+from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 
 
@@ -23,7 +24,7 @@ def command(app: App, *, repair: bool, as_json: bool) -> int:
     found = verify(app.store, repair=repair)
     if as_json:
         document = {"version": 1, **msgspec.to_builtins(found)}
-        click.echo(msgspec.json.encode(document))
+        click.echo(write_json(document))
     else:
         click.echo(_text(found))
     return EXIT_FOUND if found.differences and not repair else 0

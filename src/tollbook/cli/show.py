@@ -1,0 +1,36 @@
+"""``tollbook show``: one session or response, down to file and line."""
+
+from __future__ import annotations
+
+import click
+
+from tollbook.cli.context import App, no_scan_option, timezone_option, with_app
+from tollbook.cli.show_json import response_document, session_document
+from tollbook.cli.show_text import response_text, session_text
+from tollbook.ledger.show import SessionView, find
+from tollbook.render.report_json import write_json
+
+
+@click.command(name="show")
+@click.argument("name", metavar="SESSION|RESPONSE")
+@click.option("--json", "as_json", is_flag=True, help="As JSON")
+@timezone_option
+@no_scan_option
+@with_app
+def command(app: App, name: str, *, as_json: bool) -> None:
+    """Show a session by the beginning of its id, or a response by its id.
+
+    A response's id is a message id (msg_...) or a request id (req_...).
+    """
+    app.refresh(quiet=as_json)
+    found = find(app.store, app.rater, name)
+    if isinstance(found, SessionView):
+        if as_json:
+            click.echo(write_json(session_document(found)))
+        else:
+            click.echo("\n".join(session_text(found, app.zone)))
+    elif as_json:
+        click.echo(write_json(response_document(found)))
+    else:
+        pages = ["\n".join(response_text(view, app.zone)) for view in found]
+        click.echo("\n\n".join(pages))

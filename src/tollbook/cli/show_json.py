@@ -1,0 +1,152 @@
+"""A session or a response as JSON: money as decimal strings, times in UTC."""
+
+from __future__ import annotations
+
+from tollbook.core.money import TOKENS_PER_MTOK, Money, usd_exact
+from tollbook.core.observation import Evidence, Observation
+from tollbook.core.rate import PriceLine
+from tollbook.core.tally import UNITS, Tally
+from tollbook.ledger.show import PricedPart, ResponseView, SessionView
+from tollbook.render.fields import moment
+
+Document = dict[str, object]
+
+
+def session_document(view: SessionView) -> Document:
+    """A session with the short form of its responses."""
+    return {
+        "version": 1,
+        "session": view.session,
+        "project": view.project,
+        "path": view.path,
+        "totals": _totals(view.tally),
+        "agents": {agent: _totals(tally) for agent, tally in view.agents.items()},
+        "unrecorded_calls": view.unrecorded_calls,
+        "stated": [
+            {
+                "source": each.source,
+                "origin": each.origin,
+                "line": each.line.line,
+                "stated_cost_usd": usd_exact(each.line.stated_cost),
+                "models": {
+                    total.model: dict(total.usage) for total in each.line.models
+                },
+            }
+            for each in view.statements
+        ],
+        "responses": [_summary(each) for each in view.responses],
+    }
+
+
+def response_document(views: tuple[ResponseView, ...]) -> Document:
+    """Responses with everything that speaks for them."""
+    return {"version": 1, "responses": [_whole(view) for view in views]}
+
+
+def _totals(tally: Tally) -> Document:
+    return {
+        "responses": tally.responses,
+        "partial_responses": tally.partial_responses,
+        "missing_responses": tally.missing_responses,
+        **{unit: getattr(tally, unit) for unit in UNITS},
+        "other_units": tally.other_units,
+        "list_cost_usd": usd_exact(tally.list_cost),
+        "net_cost_usd": usd_exact(tally.net_cost),
+    }
+
+
+def _summary(view: ResponseView) -> Document:
+    event = view.stored.event
+    return {
+        "at": moment(event.at),
+        "message_id": event.message_id,
+        "request_id": event.request_id,
+        "model": event.parts[0].model,
+        "agent": event.agent,
+        "sidechain": event.sidechain,
+        "evidence": evidence_name(event.evidence),
+        "context_tokens": view.context_tokens,
+        "tools": event.tools,
+        **_totals(view.tally),
+    }
+
+
+def _whole(view: ResponseView) -> Document:
+    event = view.stored.event
+    stated = event.stated_cost
+    return {
+        **_summary(view),
+        "session": event.session,
+        "project": event.project,
+        "branch": event.branch,
+        "skill": event.skill,
+        "first_at": moment(event.first_at),
+        "lesser_evidence": {
+            unit: evidence_name(level) for unit, level in (event.lesser or {}).items()
+        },
+        "conditions": {
+            name: getattr(event.conditions, name)
+            for name in event.conditions.__struct_fields__
+        },
+        "stated_cost_usd": None if stated is None else usd_exact(stated),
+        "parts": [_part(part) for part in view.parts],
+        "observations": [
+            _observation(source, origin, seen)
+            for source, origin, seen in view.stored.seen
+        ],
+    }
+
+
+def _part(priced: PricedPart) -> Document:
+    return {
+        "kind": priced.part.kind,
+        "model": priced.part.model,
+        "usage": dict(priced.part.usage),
+        "lines": [_line(line) for line in priced.lines],
+    }
+
+
+def _line(line: PriceLine) -> Document:
+    return {
+        "unit": line.unit,
+        "count": line.count,
+        "base_usd_per_mtok": _per_mtok(line.base_price),
+        "steps": line.steps,
+        "usd_per_mtok": _per_mtok(line.price),
+        "list_cost_usd": usd_exact(line.amount),
+        "net_cost_usd": usd_exact(line.net_amount),
+        "terms": line.terms,
+        "evidence": line.evidence,
+        "confidence": line.confidence,
+        "unpriced": line.why or None,
+    }
+
+
+def _per_mtok(price: Money | None) -> str | None:
+    return None if price is None else usd_exact(price * TOKENS_PER_MTOK)
+
+
+def _observation(source: str, origin: str, seen: Observation) -> Document:
+    return {
+        "source": source,
+        "origin": origin,
+        "line": seen.line,
+        "lines": seen.lines,
+        "at": moment(seen.at),
+        "message_id": seen.message_id,
+        "request_id": seen.request_id,
+        "session": seen.session,
+        "evidence": evidence_name(seen.evidence),
+        "lesser_evidence": {
+            unit: evidence_name(level) for unit, level in (seen.lesser or {}).items()
+        },
+        "parts": [
+            {"kind": part.kind, "model": part.model, "usage": dict(part.usage)}
+            for part in seen.parts
+        ],
+    }
+
+
+def evidence_name(level: int) -> str:
+    """The word for how good a statement is."""
+    return Evidence(level).name.lower()

@@ -1,0 +1,146 @@
+"""A session or a response for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from tollbook.cli.show_json import evidence_name
+from tollbook.core.money import TOKENS_PER_MTOK, usd_exact
+from tollbook.core.observation import Evidence, Instant
+from tollbook.core.rate import PriceLine
+from tollbook.core.units import Unit
+from tollbook.ledger.show import PricedPart, ResponseView, SessionView
+from tollbook.render.columns import columns
+from tollbook.render.figures import count, money, short
+from tollbook.render.safe import safe
+
+_SHORT_ID = 12
+_TOOLS_MAX = 3
+_FIGURES = ("responses", "list cost")
+
+
+def session_text(view: SessionView, zone: ZoneInfo) -> Iterator[str]:
+    """A session: its responses in order, its totals, and what others say it cost."""
+    project = view.path or view.project or "-"
+    yield f"session {safe(view.session)}, project {safe(project)}"
+    yield ""
+    heads = ("time", "response", "model", "agent", "context", "output", "cost", "tools")
+    rows = [_row(each, zone) for each in view.responses]
+    yield columns(heads, rows, right=("context", "output", "cost"))
+    yield ""
+    agents = [
+        (agent or "conversation", count(tally.responses), money(tally.list_cost))
+        for agent, tally in view.agents.items()
+    ]
+    agents.append(("total", count(view.tally.responses), money(view.tally.list_cost)))
+    yield columns(("", "responses", "list cost"), agents, right=_FIGURES)
+    if view.tally.net_cost != view.tally.list_cost:
+        yield f"at your terms: {money(view.tally.net_cost)}"
+    if view.tally.partial_responses:
+        yield (
+            f"~ {count(view.tally.partial_responses)} responses have no final count: "
+            "the total is a lower bound"
+        )
+    if view.unrecorded_calls:
+        calls = count(view.unrecorded_calls)
+        yield f"{calls} calls were sent whose usage no line holds"
+    for each in view.statements:
+        place = f"{safe(each.origin)}:{each.line.line}"
+        yield f"stated: {money(each.line.stated_cost)} in {place}, kept as a check"
+
+
+def _row(view: ResponseView, zone: ZoneInfo) -> tuple[str, ...]:
+    event = view.stored.event
+    partial = "~" if view.tally.partial_responses else ""
+    more = len(event.tools) - _TOOLS_MAX
+    tools = ", ".join(event.tools[:_TOOLS_MAX]) + (f" + {more}" if more > 0 else "")
+    return (
+        _moment(event.at, zone),
+        (event.message_id or event.request_id or "-")[-_SHORT_ID:],
+        event.parts[0].model,
+        (event.agent or "sub-agent") if event.sidechain else "",
+        short(view.context_tokens),
+        partial + short(view.tally.output_tokens),
+        money(view.tally.list_cost),
+        tools,
+    )
+
+
+def response_text(view: ResponseView, zone: ZoneInfo) -> Iterator[str]:
+    """A response: its price lines, who said what, and where."""
+    event = view.stored.event
+    facts = [
+        ("message", event.message_id),
+        ("request", event.request_id),
+        ("session", event.session),
+        ("project", event.project),
+        ("branch", event.branch),
+        ("agent", event.agent),
+        ("skill", event.skill),
+        ("tools", ", ".join(event.tools)),
+        ("time", _moment(event.at, zone)),
+        ("evidence", evidence_name(event.evidence)),
+        ("conditions", _conditions(view)),
+        ("stated cost", money(event.stated_cost) if event.stated_cost else None),
+    ]
+    yield columns(("", ""), [(name, text) for name, text in facts if text])
+    for priced in view.parts:
+        yield ""
+        yield from _part(priced, event.lesser or {}, event.evidence)
+    yield ""
+    yield f"list cost {usd_exact(view.tally.list_cost)} USD"
+    if view.tally.net_cost != view.tally.list_cost:
+        yield f"at your terms {usd_exact(view.tally.net_cost)} USD"
+    yield ""
+    yield "said by"
+    for source, origin, seen in view.stored.seen:
+        lines = f", {seen.lines} lines" if seen.lines > 1 else ""
+        yield f"  {safe(source)}  {safe(origin)}:{seen.line}{lines}"
+        for part in seen.parts:
+            counts = ", ".join(f"{unit} {n:,}" for unit, n in part.usage.items() if n)
+            what = f"{part.model}: {counts or 'nothing'}"
+            yield f"    {evidence_name(seen.evidence)}  {safe(what)}"
+
+
+def _conditions(view: ResponseView) -> str:
+    conditions = view.stored.event.conditions
+    known = {name: getattr(conditions, name) for name in conditions.__struct_fields__}
+    return ", ".join(f"{name} {value}" for name, value in known.items() if value)
+
+
+def _part(priced: PricedPart, lesser: dict[str, int], level: int) -> Iterator[str]:
+    yield f"{safe(priced.part.kind)}  {safe(priced.part.model)}"
+    heads = ("unit", "count", "evidence", "USD per million", "USD", "how")
+    rows = [
+        (
+            line.unit,
+            count(line.count),
+            evidence_name(lesser.get(line.unit, level)),
+            "-" if line.price is None else usd_exact(line.price * TOKENS_PER_MTOK),
+            "unpriced" if line.price is None else usd_exact(line.amount),
+            _how(line),
+        )
+        for line in priced.lines
+    ]
+    yield columns(heads, rows, right=("count", "USD per million", "USD"))
+    for text in dict.fromkeys(t for line in priced.lines for t in line.evidence):
+        yield f"  price read in {safe(text)}"
+    output = lesser.get(Unit.OUTPUT, level)
+    if output <= Evidence.PARTIAL:
+        yield "  the output count is a lower bound: no final count was written"
+
+
+def _how(line: PriceLine) -> str:
+    if line.why:
+        return line.why
+    steps = [*line.steps, *([f"{line.terms}"] if line.terms else [])]
+    base = line.base_price
+    start = "" if base is None or not steps else usd_exact(base * TOKENS_PER_MTOK)
+    return ", ".join([start, *steps]) if steps else "list price"
+
+
+def _moment(at: Instant, zone: ZoneInfo) -> str:
+    local = datetime.fromtimestamp(at // 1000, UTC).astimezone(zone)
+    return f"{local:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,127 @@
+"""One session or one response, down to the line each number came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+
+import msgspec
+
+from tollbook.core.errors import TollbookError
+from tollbook.core.money import Money
+from tollbook.core.observation import Conditions, Instant, Part
+from tollbook.core.rate import PriceLine, Rater
+from tollbook.core.tally import Tally
+from tollbook.core.units import PROMPT_UNITS
+from tollbook.ports import LedgerStore, Statement, StoredEvent
+
+
+class NotFoundError(TollbookError):
+    """Nothing in the ledger goes by that name."""
+
+    exit_code = 2
+
+
+class PricedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model did for a response, and how it came to its cost."""
+
+    part: Part
+    lines: tuple[PriceLine, ...]
+
+
+class ResponseView(msgspec.Struct, frozen=True, kw_only=True):
+    """A response, its cost and everything that speaks for it."""
+
+    stored: StoredEvent
+    parts: tuple[PricedPart, ...]
+    tally: Tally
+    context_tokens: int  # all that went in, cached or not
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation with all its responses, sub-agents' too."""
+
+    session: str
+    project: str | None
+    path: str | None  # the folder the project's name stands for, where it is known
+    responses: tuple[ResponseView, ...]
+    tally: Tally
+    agents: dict[str, Tally]  # by the sub-agent's type; "" is the conversation itself
+    unrecorded_calls: int
+    statements: tuple[Statement, ...]
+
+    @property
+    def stated_cost(self) -> Money | None:
+        """What the client said at last, where it said anything."""
+        costs = [each.line.stated_cost for each in self.statements]
+        return max(costs, default=None)
+
+
+def find(
+    store: LedgerStore, rater: Rater, name: str
+) -> SessionView | tuple[ResponseView, ...]:
+    """What a message id, a request id, or the beginning of a session id names.
+
+    Raises:
+        NotFoundError: Nothing goes by that name, or several sessions begin with it.
+    """
+    found = tuple(response(each, rater) for each in store.find_events(response=name))
+    if found:
+        return found
+    sessions = store.sessions(name)
+    if name in sessions:
+        sessions = [name]
+    if not name or not sessions:
+        text = (
+            f"{name!r}: no session begins with it and no response has that id; "
+            "`tollbook sessions` lists the sessions"
+        )
+        raise NotFoundError(text)
+    if len(sessions) > 1:
+        text = f"{name!r}: several sessions begin with it; say more: "
+        raise NotFoundError(text + ", ".join(sessions))
+    return session(store, rater, sessions[0])
+
+
+def session(store: LedgerStore, rater: Rater, name: str) -> SessionView:
+    """A session with its responses in order."""
+    views = tuple(response(each, rater) for each in store.find_events(session=name))
+    agents: dict[str, Tally] = {}
+    for view in views:
+        event = view.stored.event
+        agent = (event.agent or "sub-agent") if event.sidechain else ""
+        agents[agent] = agents.get(agent, Tally()).plus(view.tally)
+    whole: tuple[Instant, Instant] = (0, 2**61)
+    project = next((view.stored.event.project for view in views), None)
+    return SessionView(
+        session=name,
+        project=project,
+        path=store.labels().get(project) if project else None,
+        responses=views,
+        tally=_sum([view.tally for view in views]),
+        agents=agents,
+        unrecorded_calls=len(store.unrecorded(*whole, session=name)),
+        statements=tuple(store.statements(name)),
+    )
+
+
+def response(stored: StoredEvent, rater: Rater) -> ResponseView:
+    """A response with the price of each unit of each part."""
+    event = stored.event
+    return ResponseView(
+        stored=stored,
+        parts=tuple(_priced(event.parts, event.conditions, event.at, rater)),
+        tally=_sum([share.tally for share in stored.shares]),
+        context_tokens=sum(event.parts[-1].usage.get(unit, 0) for unit in PROMPT_UNITS),
+    )
+
+
+def _priced(
+    parts: Sequence[Part], conditions: Conditions, at: Instant, rater: Rater
+) -> Iterator[PricedPart]:
+    for part in parts:
+        yield PricedPart(part=part, lines=rater.price_lines(part, conditions, at))
+
+
+def _sum(tallies: Sequence[Tally]) -> Tally:
+    return reduce(Tally.plus, tallies, Tally())
