@@ -37,6 +37,7 @@ from strategies import (
 )
 from tollbook.core.event import join, lift, settle
 from tollbook.core.observation import Call, Conditions, Observation, Part, StatementLine
+from tollbook.core.tally import Share, Tally
 from tollbook.ports import Batch, LedgerStore, StoredEvent, UsageQuery
 from tollbook.stores.memory import MemoryStore
 from tollbook.stores.sqlite.store import SqliteStore
@@ -102,9 +103,18 @@ def events(store: LedgerStore) -> Sequence[object]:
         states = (lift(seen, source) for source, _, seen in stored.seen)
         assert settle(reduce(join, states)) == stored.event, "seen is not all"
     return sorted(
-        msgspec.json.encode((stored.event, stored.shares), order="sorted")
+        msgspec.json.encode((stored.event, by_model(stored.shares)), order="sorted")
         for stored in found
     )
+
+
+def by_model(found: Sequence[Share]) -> list[tuple[str, bool, Tally]]:
+    """Shares, one for each model; how many rows a store makes of them is its own."""
+    added: dict[tuple[str, bool], Tally] = {}
+    for model, priced, tally in found:
+        known = added.get((model, priced), Tally())
+        added[model, priced] = known.plus(tally)
+    return sorted((model, priced, tally) for (model, priced), tally in added.items())
 
 
 def what_follows(store: LedgerStore) -> dict[str, object]:

@@ -178,6 +178,7 @@ class RowReader:
         context = self._contexts[row[_AT["context"]]]
         counts = zip(EVENT_UNIT_COLUMNS, row[_UNITS_FROM:_UNITS_TO], strict=True)
         known = context.evidence != Evidence.MISSING
+        lesser = context.partial and context.evidence > Evidence.PARTIAL
         usage = {u: n for u, n in counts if n or u in _TOKENS} if known else {}
         return Observation(
             message_id=row[_AT["name"]],
@@ -189,7 +190,7 @@ class RowReader:
             parts=(Part(texts[row[_AT["model"]]] or "", usage),),
             conditions=context.conditions,
             evidence=context.evidence,
-            lesser=PARTIAL_OUTPUT if context.partial else None,
+            lesser=PARTIAL_OUTPUT if lesser else None,
             sidechain=context.sidechain,
             copied=context.copied,
             project=texts[row[_AT["project"]]],
