@@ -24,8 +24,7 @@ def sparkline(values: Sequence[int], *, plain: bool = False) -> str:
     """One mark for each value, from nothing (a blank) to the largest."""
     largest = max(values, default=0)
     steps = _PLAIN_STEPS if plain else _STEPS
-    last = len(steps) - 1
     return "".join(
-        steps[min(last, value * len(steps) // largest)] if value > 0 else " "
+        steps[(value * len(steps) - 1) // largest] if value > 0 else " "
         for value in values
     )
