@@ -26,12 +26,13 @@ from tollbook.core.observation import (
 )
 from tollbook.core.problem import Problem
 from tollbook.core.tally import Pricer
-from tollbook.core.units import TOKEN_UNITS, Unit
+from tollbook.core.units import COUNT_MAX, TOKEN_UNITS, Unit
 
 START: Instant = 1_795_000_000_000 // 900_000 * 900_000
 DAY_MS = 86_400_000
 OUTPUT = Unit.OUTPUT.value
 PRICES = {"claude-large": 40_000_000, "claude-small": 1_000_001, "": 3}
+DISCOUNTED = ("claude-large",)
 HOSTILE = "\x1b[31m\x00'; DROP TABLE events; --\u202e"
 
 MESSAGE_IDS = (*(f"msg_01{letter * 22}" for letter in "ABC"), "msg_bdrk_01" + "D" * 20)
@@ -39,7 +40,7 @@ FOREIGN_IDS = ("chatcmpl-constant", "msg_short", HOSTILE)
 REQUEST_IDS = ("req_1", "req_2", "req_3")
 SESSIONS = ("session-1", "session-2", HOSTILE)
 SOURCES = ("claude-code", "relay")
-COUNTS = (0, 1, 3, 500, 10**10)
+COUNTS = (0, 1, 3, 500, COUNT_MAX)
 MODELS = (*PRICES, "mystery", "claude-unheard-of")
 _T = TypeVar("_T")
 
@@ -58,7 +59,17 @@ class FlatPricer:
         price += at >= START + DAY_MS // 8
         tokens = sum(part.usage.get(unit, 0) for unit in TOKEN_UNITS)
         unpriced = {u: n for u, n in part.usage.items() if u not in TOKEN_UNITS and n}
-        return tokens * price, tokens * price * 9 // 10, unpriced
+        net = tokens * price * 9 // 10 if part.model in DISCOUNTED else tokens * price
+        return tokens * price, net, unpriced
+
+    def token_prices(
+        self, model: str, conditions: Conditions, at: Instant
+    ) -> tuple[Money, ...] | None:
+        """See ``Pricer``."""
+        if model not in PRICES or model in DISCOUNTED:
+            return None
+        price, _, _ = self.part_cost(Part(model, {Unit.OUTPUT: 1}), conditions, at)
+        return (price,) * len(TOKEN_UNITS)
 
 
 def flat_pricer() -> Pricer:

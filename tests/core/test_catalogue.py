@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tollbook.core.catalogue import (
     ALWAYS,
     BATCH,
+    EARLY_MS,
     FAST,
     FOREVER,
     Fee,
@@ -209,7 +210,7 @@ def test_a_card_holds_all_that_applies_and_for_how_long() -> None:
     )
     assert late.multipliers == (HALF,)
     assert known.card("claude-y", JAN) is None
-    assert known.card("claude-x", JAN - 1) is None
+    assert known.card("claude-x", JAN - EARLY_MS - 1) is None
 
 
 def test_a_multiplier_applies_from_the_day_it_was_announced() -> None:

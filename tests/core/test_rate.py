@@ -273,10 +273,13 @@ def test_a_model_nobody_knows_is_unpriced_and_never_its_neighbour(model: str) ->
     )
 
 
-def test_a_model_before_its_first_price_is_unpriced() -> None:
+def test_a_model_long_before_its_first_price_is_unpriced() -> None:
     release = on(2026, 9, 22)
 
-    assert of_each("claude-opus-5-5", at=release - 1) == ["?"] * 5
+    week_before = release - 7 * 86_400_000
+
+    assert of_each("claude-opus-5-5", at=week_before - 1) == ["?"] * 5
+    assert of_each("claude-opus-5-5", at=week_before)[-1] == "20"
     assert of_each("claude-opus-5-5", at=release)[-1] == "20"
 
 

@@ -40,6 +40,10 @@ FAST: Condition = ("speed", "fast")
 BATCH: Condition = ("service_tier", "batch")
 
 
+EARLY_MS = 7 * 86_400_000
+"""How long before its first price a model may have been served at that price."""
+
+
 class Period(msgspec.Struct, frozen=True, order=True):
     """Half-open: ``start <= t < end``."""
 
@@ -290,10 +294,21 @@ class PriceCatalogue:
         return known
 
     def card(self, model: str, at: Instant) -> RateCard | None:
-        """Give all that decides the prices of a model, named as ``resolve`` does."""
+        """Give all that decides the prices of a model, named as ``resolve`` does.
+
+        Announcements have a day but no hour, and some are served to a few before it. So
+        an answer from the last days before a model's first price has that price.
+        """
         known = self._models.get(model)
-        standard = _in_force(known.rates, at) if known else None
-        if known is None or standard is None:
+        if known is None or not known.rates:
+            return None
+        first = known.rates[0].valid.start
+        early = Period(first - EARLY_MS, first)
+        if at in early:
+            card = self.card(model, first)
+            return card and msgspec.structs.replace(card, valid=early)
+        standard = _in_force(known.rates, at)
+        if standard is None:
             return None
         fast = _in_force(known.fast, at)
         multipliers = [self._multipliers[name] for name in known.multipliers]

@@ -28,7 +28,7 @@ from tollbook.core.model_id import ModelId
 from tollbook.core.money import Money
 from tollbook.core.observation import Conditions, Instant
 from tollbook.core.terms import Fraction, PriceTerm
-from tollbook.core.units import PROMPT_UNITS
+from tollbook.core.units import PROMPT_UNITS, TOKEN_UNITS
 
 _UNCACHED, _READ, _SHORT, _LONG = (unit.value for unit in PROMPT_UNITS)
 _USUAL = {"service_tier": ("standard", "default"), "speed": ("standard",)}
@@ -57,6 +57,9 @@ class Column(msgspec.Struct, frozen=True):
     net: dict[str, int] | None
     scale: int
     units: dict[str, UnitPrice]
+    tokens: tuple[Money, ...] | None = (
+        None  # of ``TOKEN_UNITS``, if that is all it takes
+    )
 
 
 class Quote(msgspec.Struct, frozen=True):
@@ -229,7 +232,9 @@ class _Pricing(msgspec.Struct, frozen=True, kw_only=True):
 def _column_of(units: dict[str, UnitPrice]) -> Column:
     prices = {unit: each.price for unit, each in units.items()}
     if not any(each.terms for each in units.values()):
-        return Column(prices, None, 1, units)
+        complete = all(unit in prices for unit in TOKEN_UNITS)
+        tokens = tuple(prices[unit] for unit in TOKEN_UNITS) if complete else None
+        return Column(prices, None, 1, units, tokens)
     nets = {unit: each.net for unit, each in units.items()}
     scale = lcm(*(down // gcd(up, down) for up, down in nets.values()))
     net = {unit: up * scale // down for unit, (up, down) in nets.items()}

@@ -109,6 +109,19 @@ class Rater:
             return cost, cost, NOTHING
         return cost, _net(column.net, column.scale, usage), NOTHING
 
+    def token_prices(
+        self, model: str, conditions: Conditions, at: Instant
+    ) -> tuple[Money, ...] | None:
+        """List prices of ``TOKEN_UNITS``, where they alone decide list and net cost.
+
+        ``None`` where the prompt's length, terms of yours or a missing price matter.
+        """
+        known = self._latest.get(model)
+        quote = known.get(conditions) if known is not None else None
+        if quote is None or not quote.start <= at < quote.end:
+            quote = self._quote(model, conditions, at)
+        return None if quote.longer else quote.column.tokens
+
     def price_lines(
         self, part: Part, conditions: Conditions, at: Instant
     ) -> tuple[PriceLine, ...]:

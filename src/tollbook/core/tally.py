@@ -64,6 +64,12 @@ class Pricer(Protocol):
         """List cost, net cost, and the units that have no price."""
         ...
 
+    def token_prices(
+        self, model: str, conditions: Conditions, at: Instant
+    ) -> tuple[Money, ...] | None:
+        """List prices of ``TOKEN_UNITS``, where they alone decide list and net cost."""
+        ...
+
 
 def shares(event: UsageEvent, pricer: Pricer) -> list[Share]:
     """What an event adds, by model. The first share carries the response itself.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from operator import mul
 
 import apsw
 import msgspec
@@ -279,20 +280,20 @@ class Work:
 
     def _write_fresh(self) -> None:
         """Responses with one usual observation, which nearly all are, in bulk."""
-        part_cost, plain_row = self._pricer.part_cost, self._writer.plain_row
+        token_prices, plain_row = self._pricer.token_prices, self._writer.plain_row
         add = self._sums.add
         rows: list[Row] = []
         for key, (seen, source, segment) in self._fresh.items():
             if key[1] == _MESSAGE and is_usual(seen):
-                part = seen.parts[0]
-                cost, net, unpriced = part_cost(part, seen.conditions, seen.at)
-                if not unpriced:
-                    row = plain_row(seen, source, segment, cost=cost, net=net)
+                part, at = seen.parts[0], seen.at
+                prices = token_prices(part.model, seen.conditions, at)
+                if prices is not None:
+                    cost = sum(map(mul, prices, part.usage.values()))
+                    row = plain_row(seen, source, segment, cost)
                     rows.append(row)
-                    output = row[16]
-                    marks = (1, 1, 0, output) if seen.lesser else _FINAL
-                    place = (seen.at // SLOT_MS, row[6], row[7], row[8], True)
-                    add(place, (*marks, *row[12:18], 0, 0, 0, cost, net))
+                    marks = (1, 1, 0, row[16]) if seen.lesser else _FINAL
+                    place = (at // SLOT_MS, row[6], row[7], row[8], True)
+                    add(place, (*marks, *row[12:18], 0, 0, 0, cost, cost))
                     continue
             self._entries[key] = _Entry(seen, source, segment)
         rows.sort()

@@ -94,7 +94,7 @@ class RowWriter:
         )  # fmt: skip
 
     def plain_row(
-        self, seen: Observation, source: str, segment: int, *, cost: Money, net: Money
+        self, seen: Observation, source: str, segment: int, cost: Money
     ) -> Row:
         """What ``row`` gives for one priced observation whose columns say everything."""
         names = self._names
@@ -108,7 +108,7 @@ class RowWriter:
             seen.message_id, _MESSAGE, 0, seen.request_id, seen.first_at, seen.at,
             names[seen.session], names[seen.project], names[part.model],
             self._contexts[context], segment, 1, *part.usage.values(), 0,
-            cost, net, None, seen.stated_cost, None,
+            cost, cost, None, seen.stated_cost, None,
         )  # fmt: skip
 
 
