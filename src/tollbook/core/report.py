@@ -56,10 +56,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     def tokens(self) -> int:
         """All tokens of every kind."""
         used = self.used
-        return used.output_tokens + self.prompt_tokens_all
+        return used.output_tokens + self.sent_tokens
 
     @property
-    def prompt_tokens_all(self) -> int:
+    def sent_tokens(self) -> int:
         """All tokens that were sent, cached or not."""
         used = self.used
         return (
