@@ -34,7 +34,9 @@ PEER = "20.0.24"  # the newest ccusage whose native binary was on the registry
 class Sample:
     """What one run of a command cost."""
 
-    def __init__(self, wall: float, cpu: float, memory_mb: float, output: bytes) -> None:
+    def __init__(
+        self, wall: float, cpu: float, memory_mb: float, output: bytes
+    ) -> None:
         self.wall = wall
         self.cpu = cpu
         self.memory_mb = memory_mb
@@ -45,8 +47,7 @@ def run(command: Sequence[str], env: dict[str, str]) -> Sample:
     """Run a command to its end; its output is kept, its failure stops the benchmark."""
     started = time.perf_counter()
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
+        output = process.stdout.read() if process.stdout else b""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
@@ -168,7 +169,9 @@ def check_truth(report: bytes, truth: Path) -> None:
 
 def show(figures: dict[str, dict[str, float]], floor: str, rival: str) -> None:
     """Print the table, with ratios against the floor and the peer."""
-    print(f"{'':32}{'wall ms':>10}{'cpu ms':>10}{'MB':>8}{'wall/cat':>10}{'cpu/peer':>10}")
+    print(
+        f"{'':32}{'wall ms':>10}{'cpu ms':>10}{'MB':>8}{'wall/cat':>10}{'cpu/peer':>10}"
+    )
     for name, row in figures.items():
         against = figures.get(rival)
         print(
@@ -180,7 +183,9 @@ def show(figures: dict[str, dict[str, float]], floor: str, rival: str) -> None:
 
 def main() -> None:
     """Measure one corpus and say what it was measured on."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("--size", default="1g", help="50m, 1g, 4g or a number of bytes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the figures here")
@@ -189,13 +194,17 @@ def main() -> None:
     files = list(home.rglob("*.jsonl"))
     size = sum(path.stat().st_size for path in files)
     print(f"{size / 1e9:.2f} GB in {len(files)} files, {chosen.rounds} rounds,")
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    print(
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
+    )
     os.chdir(home)
     contest = contestants(home, WORK / "ledger")
     figures = measure(contest, chosen.rounds)
     check_truth(contest["first scan and report"]().output, truth)
     show(figures, "cat, every byte", "ccusage daily --json --offline")
-    print(f"peak of this script: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} kB")
+    print(
+        f"peak of this script: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} kB"
+    )
     if chosen.json:
         chosen.json.write_text(json.dumps(figures, indent=1))
 

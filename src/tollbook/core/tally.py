@@ -87,11 +87,11 @@ def shares(event: UsageEvent, pricer: Pricer) -> list[Share]:
             usage = {u: n for u, n in usage.items() if u not in unpriced}
         if any(usage.values()) or (standing is not _NOT_AGAIN and not unpriced):
             tally = _tally(standing, usage, list_cost, net_cost)
-            found.append(Share(part.model, True, tally))
+            found.append(Share(part.model, priced=True, tally=tally))
             standing = _NOT_AGAIN
         if unpriced and (standing is not _NOT_AGAIN or any(unpriced.values())):
             tally = _tally(standing, unpriced, 0, 0)
-            found.append(Share(part.model, False, tally))
+            found.append(Share(part.model, priced=False, tally=tally))
             standing = _NOT_AGAIN
     return found
 
@@ -121,14 +121,6 @@ def _tally(
     other = 0
     if not usage.keys() <= _KNOWN:
         other = sum(count for unit, count in usage.items() if unit not in _KNOWN)
-    responses, partial, missing = standing
-    return Tally(
-        responses,
-        partial,
-        missing,
-        get(_OUTPUT, 0) if partial else 0,
-        *[get(unit, 0) for unit in UNITS],
-        other,
-        list_cost,
-        net_cost,
-    )
+    output = get(_OUTPUT, 0) if standing[1] else 0
+    counts = [get(unit, 0) for unit in UNITS]
+    return Tally._make((*standing, output, *counts, other, list_cost, net_cost))

@@ -162,7 +162,7 @@ class _Reader:
                 number += bytes(block[position:end]).count(_NEWLINE)
             elif find(_USAGE, position, end) >= 0:
                 found.append((number, block[position:end]))
-            elif block[position + 2] == _TYPE_INITIAL and end - position > _HEAD_BYTES:
+            elif end - position > _HEAD_BYTES and block[position + 2] == _TYPE_INITIAL:
                 self._typed_line(position, end, number)
             number += 1
             position = end + 1

@@ -159,7 +159,7 @@ class CostState(msgspec.Struct, gc=False):
     sessionId: str  # noqa: N815
     totalCostUSD: Decimal  # noqa: N815
     totalDuration: int = 0  # noqa: N815
-    modelUsage: dict[str, ModelUsage] = {}  # noqa: N815, RUF012  # msgspec copies it
+    modelUsage: dict[str, ModelUsage] = {}  # noqa: N815
 
 
 decode_line = msgspec.json.Decoder(Line).decode

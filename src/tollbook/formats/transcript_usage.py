@@ -37,6 +37,9 @@ _PARTIAL_OUTPUT = {_OUTPUT: int(Evidence.PARTIAL)}
 _REPORTED = int(Evidence.REPORTED)
 _MISSING = int(Evidence.MISSING)
 
+_SAME = tuple(name for name in Usage.__struct_fields__ if name != "output_tokens")
+"""What further lines of one statement repeat; only the output grows."""
+
 _TOOL_BLOCKS = ("tool_use", "server_tool_use")
 _conditions: dict[tuple[str | None, str | None, str | None], Conditions] = {}
 
@@ -56,11 +59,12 @@ def stated(cost: Decimal | None) -> Money | None:
 class Draft:
     """The lines of one response at one place, as far as they have been read."""
 
-    __slots__ = ("at", "best", "first", "first_at", "line", "lines", "message", "tools")
+    __slots__ = ("at", "cost", "first", "first_at", "line", "lines", "message", "tools")
 
     def __init__(self, line: Line, message: Message, number: int, at: datetime) -> None:
-        self.first = self.best = line
+        self.first = line
         self.message = message
+        self.cost = None if line.costUSD is None else stated(line.costUSD)
         self.first_at = self.at = at
         self.line = number
         self.lines = 1
@@ -69,19 +73,25 @@ class Draft:
     def absorb(self, line: Line, message: Message, number: int, at: datetime) -> bool:
         """Take a further line of the same response; False when it must stand alone."""
         known = self.message
-        if message.usage != known.usage or message.stop_reason != known.stop_reason:
+        if (
+            message.usage != known.usage
+            or message.stop_reason != known.stop_reason
+            or message.model != known.model
+        ):
             verdict = _compare(message, known)
             if verdict is None:
                 return False
             if verdict > 0:
-                self.best, self.message = line, message
-                self.line, self.at = number, at
+                self.message, self.line, self.at = message, number, at
             if at < self.first_at:
                 self.first_at, self.first = at, line
         elif at >= self.at:
             self.at, self.line = at, number
         elif at < self.first_at:
             self.first_at, self.first = at, line
+        if line.costUSD is not None:
+            costs = (self.cost, stated(line.costUSD))
+            self.cost = max((cost for cost in costs if cost is not None), default=None)
         self.lines += 1
         return True
 
@@ -98,12 +108,8 @@ def _compare(new: Message, old: Message) -> int | None:
     one, other = new.usage, old.usage
     assert one is not None
     assert other is not None
-    if (
-        one.input_tokens != other.input_tokens
-        or one.cache_read_input_tokens != other.cache_read_input_tokens
-        or one.cache_creation_input_tokens != other.cache_creation_input_tokens
-        or one.cache_creation != other.cache_creation
-        or new.model != old.model
+    if new.model != old.model or any(
+        getattr(one, name) != getattr(other, name) for name in _SAME
     ):
         return None
     ranks = [
@@ -113,8 +119,7 @@ def _compare(new: Message, old: Message) -> int | None:
     if ranks[0] == ranks[1]:
         return None
     newer = ranks[0] > ranks[1]
-    better, worse = (one, other) if newer else (other, one)
-    if len(worse.iterations or ()) > len(better.iterations or ()):
+    if not (one if newer else other).output_tokens:
         return None
     return 1 if newer else -1
 
@@ -135,11 +140,13 @@ def observation(draft: Draft, *, project: str | None, agent: str | None) -> Obse
     ):
         counts = _plain_counts(usage)
         known = bool(counts)
-        model = (usage.iterations[0].model if usage.iterations else None) or message.model
+        model = (
+            usage.iterations[0].model if usage.iterations else None
+        ) or message.model
         parts: tuple[Part, ...] = (Part(model or "", counts),)
     else:
         parts = _parts(message.model or "", usage)
-        known = any([part.usage for part in parts])
+        known = any(part.usage for part in parts)
     first_at = at = (draft.at - _EPOCH) // _MILLISECOND
     if draft.first_at is not draft.at:
         first_at = (draft.first_at - _EPOCH) // _MILLISECOND
@@ -162,7 +169,7 @@ def observation(draft: Draft, *, project: str | None, agent: str | None) -> Obse
         first.attributionAgent or (agent if first.isSidechain else None),
         first.attributionSkill,
         draft.tools,
-        None if draft.best.costUSD is None else stated(draft.best.costUSD),
+        draft.cost,
         draft.lines,
     )
 
@@ -232,6 +239,8 @@ def _counts(usage: Counts) -> dict[str, int]:
 
 def _add_server_tools(counts: dict[str, int], tools: dict[str, Any]) -> None:
     """Server tools are counted at the top level only; unknown counters keep their name."""
-    for name, count in tools.items():
-        if count and type(count) is int and 0 < count <= COUNT_MAX:
-            counts[name] = count
+    counts.update(
+        (name, count)
+        for name, count in tools.items()
+        if count and type(count) is int and 0 < count <= COUNT_MAX
+    )

@@ -76,8 +76,8 @@ def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
     lies outside is none of ours.
     """
     base = os.fspath(root)
-    if os.path.isfile(base):
-        yield base, root.parent.name, os.stat(base)
+    if root.is_file():
+        yield base, root.parent.name, root.stat()
         return
     pending = [(base, "")]
     while pending:

@@ -222,7 +222,7 @@ class Work:
             key = self._reader.key(row)
             if key not in self._entries:
                 entry = _Entry(None, "", column(row, "segment"))
-                entry.row, entry.id = row, row[0]
+                entry.row, entry.id = row, column(row, "id")
                 entry.state = self._reader.state(row)
                 if key in self._fresh:
                     seen, source, segment = self._fresh.pop(key)
@@ -340,7 +340,7 @@ class Work:
 
     def _forget(self, row: Row) -> None:
         """Take out of the ledger what a row had put in."""
-        parts = self._db.execute(
+        parts: list[Row] = self._db.execute(
             "DELETE FROM event_parts WHERE event = ? RETURNING *", (row[0],)
         ).fetchall()
         self._db.execute("DELETE FROM events WHERE id = ?", (row[0],))
@@ -357,7 +357,10 @@ class Work:
     def _write_entries(self, rows: list[Row], parts: list[tuple[object, ...]]) -> None:
         self._db.executemany(_INSERT, rows)
         marks = ",".join("?" * (len(TALLY_COLUMNS) + 4))
-        self._db.executemany(f"INSERT INTO event_parts VALUES ({marks})", parts)
+        self._db.executemany(
+            f"INSERT INTO event_parts VALUES ({marks})",  # noqa: S608  # constants
+            parts,
+        )
         self._db.executemany(
             "INSERT OR IGNORE INTO event_segments VALUES (?, ?)",
             [

@@ -99,7 +99,8 @@ class Reader:
 
     def labels(self) -> dict[str, str]:
         """See ``LedgerStore.labels``."""
-        return dict(self._db.execute("SELECT name, label FROM labels").fetchall())
+        rows: list[Row] = self._db.execute("SELECT name, label FROM labels").fetchall()
+        return dict(rows)
 
     def sessions(self, prefix: str) -> list[str]:
         """See ``LedgerStore.sessions``."""
@@ -150,7 +151,7 @@ class Reader:
 
     def _seen(self, row: Row) -> Iterator[tuple[str, str, Observation]]:
         key = self.rows.key(row)
-        segments = self._db.execute(
+        segments: list[Row] = self._db.execute(
             "SELECT source, origin, body FROM segments WHERE id = ? OR id IN"
             " (SELECT segment FROM event_segments WHERE event = ?) ORDER BY id",
             (column(row, "segment"), row[0]),
@@ -214,10 +215,11 @@ class Reader:
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
         count = self._db.execute
-        sources = count("SELECT DISTINCT source FROM segments").fetchall()
-        first, last = count(
+        sources: list[Row] = count("SELECT DISTINCT source FROM segments").fetchall()
+        bounds: list[Row] = count(
             f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608
-        ).fetchall()[0]
+        ).fetchall()
+        first, last = bounds[0]
         calls = "SELECT count(*) FROM calls WHERE asked AND NOT answered"
         return Coverage(
             responses=count("SELECT sum(responses) FROM usage_by_project").get or 0,

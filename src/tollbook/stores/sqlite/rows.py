@@ -26,7 +26,7 @@ COLUMNS = (
     "session", "project", "model", "context", "segment", "priced",
     *EVENT_UNIT_COLUMNS, "list_pico", "net_pico", "joined_to", "stated_pico", "state",
 )  # fmt: skip
-_AT = {name: place for place, name in enumerate(COLUMNS, start=1)}
+_AT = {name: place for place, name in enumerate(("id", *COLUMNS))}
 _UNITS_FROM = _AT[EVENT_UNIT_COLUMNS[0]]
 _UNITS_TO = _UNITS_FROM + len(EVENT_UNIT_COLUMNS)
 
@@ -161,15 +161,12 @@ class RowReader:
     def share(self, row: Row) -> Share:
         """What the row's columns add to totals."""
         context = self._contexts[row[_AT["context"]]]
-        tally = Tally(
-            1,
-            int(context.partial),
-            int(context.evidence == Evidence.MISSING),
-            row[_AT["output_tokens"]] if context.partial else 0,
-            *row[_UNITS_FROM:_UNITS_TO],
-            list_cost=row[_AT["list_pico"]],
-            net_cost=row[_AT["net_pico"]],
-        )
+        missing = int(context.evidence == Evidence.MISSING)
+        output = row[_AT["output_tokens"]] if context.partial else 0
+        standing = (1, int(context.partial), missing, output)
+        units = row[_UNITS_FROM:_UNITS_TO]
+        costs = row[_AT["list_pico"]], row[_AT["net_pico"]]
+        tally = Tally._make((*standing, *units, 0, 0, 0, *costs))
         model = self._texts[row[_AT["model"]]] or ""
         return Share(model, bool(row[_AT["priced"]]), tally)
 

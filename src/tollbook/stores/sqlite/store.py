@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -223,12 +224,12 @@ class SqliteStore:
 
     def cursors(self, source: str) -> dict[str, bytes]:
         """See ``LedgerStore.cursors``."""
-        rows = self._db.execute(
+        rows: list[tuple[Any, ...]] = self._db.execute(
             "SELECT origin, cursor FROM cursors WHERE source ="
             " (SELECT id FROM names WHERE text = ?)",
             (source,),
-        )
-        return dict(rows.fetchall())
+        ).fetchall()
+        return dict(rows)
 
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""

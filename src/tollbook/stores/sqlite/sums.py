@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import apsw
 
 from tollbook.core.tally import Tally
 from tollbook.stores.sqlite.schema import MICRO, TALLY_COLUMNS
 
+_P = TypeVar("_P", bound=tuple[int, ...])
 Place = tuple[int, int, int, int, bool]
 """Slot, session, project, model (by number), and whether it has a price."""
 
@@ -53,7 +55,7 @@ def _total(found: list[Sequence[int]]) -> Sequence[int]:
 
 
 def _upsert(
-    connection: apsw.Connection, table: str, sums: dict[tuple[int, ...], Sequence[int]]
+    connection: apsw.Connection, table: str, sums: Mapping[_P, Sequence[int]]
 ) -> None:
     if not sums:
         return
@@ -73,7 +75,8 @@ def columns_of(tally: Sequence[int]) -> Iterator[int]:
     yield from divmod(tally[14], MICRO)
 
 
-def tally_of(columns: Sequence[int]) -> Tally:
+def tally_of(columns: Sequence[Any]) -> Tally:
     """A tally from its columns."""
     micro, rest, net_micro, net_rest = columns[13:17]
-    return Tally(*columns[:13], micro * MICRO + rest, net_micro * MICRO + net_rest)
+    costs = (micro * MICRO + rest, net_micro * MICRO + net_rest)
+    return Tally._make((*columns[:13], *costs))
