@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from program import Program
+
 FOREIGN = ("ANTHROPIC_", "CLAUDE_", "OTEL_", "TOLLBOOK_", "XDG_")
 
 # A slow machine is no failing test; the night tries what the day has no time for.
@@ -49,6 +51,12 @@ def _nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if hasattr(time, "tzset"):
             time.tzset()
         yield
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """The real program, in an empty home."""
+    return Program(tmp_path)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from decimal import Decimal
+from os import terminal_size
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 
 import tollbook.cli.context
 from reporting import HOSTILE, NOW
+from tollbook.cli.answer import ink, say
 from tollbook.cli.group import run
 
 SESSION = "5e551011-0000-4000-8000-00000000000{}"
@@ -254,3 +256,35 @@ def test_names_terms_a_plan_and_a_currency_come_from_the_settings(
     assert "The Atlas" in text
     assert "CHF" in text
     assert "Plan: Max" in text
+
+
+def test_a_screen_may_know_neither_colours_nor_unicode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Screen(io.StringIO):
+        encoding = "ascii"
+
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.delenv("COLUMNS")
+    plain = ink()
+    monkeypatch.delenv("NO_COLOR")
+    colour = ink()
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert (plain.colour, plain.plain, plain.width) == (False, True, 100)
+    assert colour.colour
+    assert not ink().colour
+    say("é\n")
+    assert screen.getvalue() == "?\n"
+
+
+def test_a_terminal_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr("os.get_terminal_size", lambda _: terminal_size((72, 20)))
+    monkeypatch.setattr("sys.stdout.fileno", lambda: 1, raising=False)
+
+    assert ink().width == 72

@@ -16,7 +16,7 @@ from tollbook.places import ledger_path, settings_path
 from tollbook.render.columns import columns
 from tollbook.render.report_json import write_json
 
-_EXAMPLE = """\
+EXAMPLE = """\
 # The settings of tollbook. Every line is optional; take away its # to use it.
 # https://toml.io; `tollbook config` shows what is in force and where it comes from.
 
@@ -82,7 +82,7 @@ def init_command() -> None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(_EXAMPLE)
+                file.write(EXAMPLE)
         except FileExistsError:
             text = f"{path}: is there already and was left alone; edit it"
             raise ConfigError(text) from None

@@ -1,0 +1,110 @@
+"""The command table, what it costs to start, and how a run ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import pytest
+
+import tollbook
+from program import Program, answer
+from tollbook.cli import table
+
+HEAVY = {"click", "msgspec", "rich", "pathlib", "inspect", "zoneinfo", "tomllib"}
+
+
+def imported(program: Program, *words: str, stdin: bytes = b"") -> set[str]:
+    """Every module a run imported, by Python's own account."""
+    done = program(*words, stdin=stdin, options=("-X", "importtime"))
+    names = re.findall(rb"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE)
+    assert names
+    return {name.decode() for name in names}
+
+
+def test_help_lists_every_command_under_its_section(program: Program) -> None:
+    shown = program.text("--help")
+
+    for name, entry in table.COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.help)}$", shown, re.MULTILINE)
+        assert f"{entry.section}:" in shown
+    assert program.text("-h") == program.text("help") == shown
+
+
+def test_every_command_in_the_table_is_there(program: Program) -> None:
+    for name in table.COMMANDS:
+        assert "Usage: tollbook" in program.text(name, "--help")
+
+
+def test_help_and_version_import_no_command(program: Program) -> None:
+    for word in ("--help", "--version"):
+        assert not imported(program, word) & {"click", "msgspec", "rich", "apsw"}
+
+
+def test_the_version_is_the_packages(program: Program) -> None:
+    assert program.text("--version") == f"tollbook {tollbook.__version__}\n"
+
+
+def test_a_status_line_imports_nothing_slow(program: Program) -> None:
+    assert not imported(program, "statusline", stdin=b"{}") & HEAVY
+
+
+def test_a_pipe_does_not_pay_for_a_terminal(program: Program) -> None:
+    program.write("one", answer(1))
+
+    for words in (("scan", "--json"), ("problems", "--json"), ("prices", "list")):
+        assert not any(n.startswith("rich") for n in imported(program, *words))
+
+
+@pytest.mark.parametrize("words", [("nosuch",), ("scan", "--nosuch"), ("show",)])
+def test_what_cannot_be_understood_ends_with_2(
+    program: Program, words: tuple[str, ...]
+) -> None:
+    done = program(*words)
+
+    assert done.returncode == 2
+    assert done.stderr
+    assert not done.stdout
+
+
+def test_a_hostile_word_is_not_repeated_raw(program: Program) -> None:
+    done = program("\x1b[31mred")
+
+    assert done.returncode == 2
+    assert b"\x1b" not in done.stderr
+
+
+def test_a_damaged_ledger_ends_with_5_and_stays_as_it_is(program: Program) -> None:
+    ledger = program.home / "ledger" / "ledger.db"
+    ledger.parent.mkdir()
+    ledger.write_bytes(b"precious" * 1000)
+
+    done = program("scan")
+
+    assert done.returncode == 5
+    assert str(ledger).encode() in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert ledger.read_bytes() == b"precious" * 1000
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_a_folder_nobody_may_write_ends_with_5(program: Program) -> None:
+    program.home.joinpath("ledger").mkdir(mode=0o500)
+
+    done = program("scan")
+
+    assert done.returncode == 5
+    assert b"TOLLBOOK_HOME" in done.stderr
+
+
+def test_a_reader_who_leaves_early_hears_nothing(program: Program) -> None:
+    running = program.start("prices", "list")
+    assert running.stdout
+    running.stdout.close()
+    _, said = running.communicate(timeout=60)
+
+    assert running.returncode == 0
+    assert said == b""

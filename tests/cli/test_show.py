@@ -1,0 +1,65 @@
+"""tollbook show: down to the line each number came from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from program import Program, answer
+
+SESSION = "4bc1a0de-0000-4000-8000-000000000001"
+FIRST = f"msg_01{1:022d}"
+
+
+def test_a_response_leads_back_to_its_lines(program: Program) -> None:
+    one = program.write("one", b'{"type":"user"}', answer(1), answer(2))
+    program.text("scan")
+    two = program.write("two", answer(1))
+
+    shown = program.text("show", FIRST)
+
+    assert "list cost 0.0104 USD" in shown
+    assert "price read in" in shown
+    assert f"{one}:2" in shown
+    assert str(two) not in shown, "a copy taught nothing"
+    assert program.text("show", f"req_011{1:021d}", "--no-scan") == shown
+
+
+def test_a_response_as_json_adds_up(program: Program) -> None:
+    program.write("one", answer(1))
+    found = program.json("show", FIRST)["responses"]
+    (seen,) = msgspec.convert(found, list[dict[str, object]])
+    (part,) = msgspec.convert(seen["parts"], list[dict[str, object]])
+    lines = msgspec.convert(part["lines"], list[dict[str, object]])
+
+    assert seen["list_cost_usd"] == "0.0104"
+    assert [line["list_cost_usd"] for line in lines] == ["0.0004", "0.01"]
+    assert all(line["evidence"] for line in lines)
+
+
+def test_a_session_is_found_by_its_beginning(program: Program) -> None:
+    program.write("one", answer(1), answer(2), answer(3, isSidechain=True, agentId="a"))
+
+    shown = program.text("show", SESSION[:6])
+    found = program.json("show", SESSION[:6])
+
+    assert f"session {SESSION}, project /home/me/shop" in shown
+    assert "sub-agent" in shown
+    assert msgspec.convert(found["totals"], dict[str, object])["responses"] == 3
+
+
+def test_what_is_unpriced_is_never_free(program: Program) -> None:
+    program.write("one", answer(1, model="claude-unknown-9"))
+
+    assert "unpriced" in program.text("show", FIRST)
+    assert "unknown model" in program.text("show", FIRST)
+
+
+def test_an_unclear_name_lists_what_it_may_mean(program: Program) -> None:
+    program.write("one", answer(1), answer(2, sessionId="4bc1ffff"))
+
+    done = program("show", "4bc1")
+
+    assert done.returncode == 2
+    assert SESSION.encode() in done.stderr
+    assert program("show", "nothing").returncode == 2
+    assert program("show", "").returncode == 2
