@@ -330,3 +330,16 @@ def test_the_order_of_arrival_changes_nothing() -> None:
     assert ask(one, "session", breakdown="day") == ask(
         other, "session", breakdown="day"
     )
+
+
+def test_a_session_may_be_named_by_its_beginning() -> None:
+    store = store_of(
+        [
+            seen(1, "2026-11-20T15:00", session="abc-1"),
+            seen(2, "2026-11-20T15:00", session="abd-2"),
+        ]
+    )
+
+    report = ask(store, "session", sessions=("abd",))
+
+    assert names(report) == ["abd-2"]

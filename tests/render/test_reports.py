@@ -205,3 +205,34 @@ def test_an_empty_csv_still_names_its_columns() -> None:
 
     assert text.count("\n") == 1
     assert text.startswith("hour,session,projects,")
+
+
+def test_what_is_not_known_is_said_below() -> None:
+    store = store_of(
+        [
+            seen(1, "2026-11-20T15:00", evidence=0),
+            seen(2, "2026-11-20T15:00", evidence=3),
+            *(seen(9 + n, "2026-11-20T15:00", model=f"mystery-{n}") for n in range(7)),
+        ]
+    )
+
+    text = report_text(ask(store, "day"), Ink(width=200))
+
+    assert "Missing: 1 response whose usage no file holds" in text
+    assert "was never written; the cost is a lower bound." in text
+    assert "Unpriced (+?): 2 more models." in text
+
+
+def test_an_overview_of_no_days_has_no_trend() -> None:
+    future = question("period", since=date(2026, 12, 24))
+    found = load_overview(books_of(STORE), future)
+    text = overview_text(found.report, found.trend, (), Ink())
+
+    assert found.trend == ()
+    assert text.startswith(" " * 12 + "Responses")
+
+
+def test_where_all_has_a_price_no_cost_is_marked() -> None:
+    text = report_text(ask(STORE, "day", since=date(2026, 11, 22)), Ink())
+
+    assert "+?" not in text
