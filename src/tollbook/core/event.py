@@ -193,15 +193,7 @@ def settle(state: EventState) -> UsageEvent:
     request = next((s.request for _, s in ordered if s.request is not None), None)
     if not message_id:
         message_id = next((s.marks[1] for _, s in ordered if s.marks[1]), "")
-    evidence = max(
-        (reading[0] for reading in state.readings.values()),
-        default=int(Evidence.MISSING),
-    )
-    lesser = {
-        unit: reading[0]
-        for unit, reading in state.readings.items()
-        if reading[0] < evidence
-    }
+    evidence, lesser = _evidence(state.readings)
     return UsageEvent(
         message_id=message_id or None,
         request_id=request[1] if request else None,
@@ -211,7 +203,7 @@ def settle(state: EventState) -> UsageEvent:
         parts=_parts(state.readings, model),
         conditions=Conditions(*(_value(state, name) for name in _CONDITIONS)),
         evidence=evidence,
-        lesser=lesser or None,
+        lesser=lesser,
         sidechain=sidechain,
         copied=copied,
         project=project or None,
@@ -248,6 +240,15 @@ def settle_one(seen: Observation, source: str) -> UsageEvent:
         stated_cost=seen.stated_cost,
         sources=(source,),
     )
+
+
+def _evidence(readings: dict[str, Reading]) -> tuple[int, Lesser | None]:
+    """The best evidence there is, and the units that have less."""
+    if not readings:
+        return int(Evidence.MISSING), None
+    best = max(reading[0] for reading in readings.values())
+    lesser = {unit: each[0] for unit, each in readings.items() if each[0] < best}
+    return best, lesser or None
 
 
 def _value(state: EventState, name: str) -> str | None:

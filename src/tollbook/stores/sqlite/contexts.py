@@ -63,7 +63,7 @@ class Contexts(dict[ContextKey, int]):
         if number is None:
             marks = ",".join("?" * len(_COLUMNS))
             self._connection.execute(
-                f"INSERT INTO contexts ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO contexts ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608  # constants
                 row,
             )
             number = self._connection.last_insert_rowid()
@@ -82,7 +82,7 @@ class ContextsById(dict[int, Context]):
     def __missing__(self, number: int) -> Context:
         texts = self._texts
         row = self._connection.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM contexts WHERE id = ?",  # noqa: S608
+            f"SELECT {', '.join(_COLUMNS)} FROM contexts WHERE id = ?",  # noqa: S608  # constants
             (number,),
         ).get
         source, branch, agent, skill, tools, conditions, *rest = row

@@ -73,7 +73,7 @@ class Reader:
             for n, (start, end) in enumerate(query.buckets)
         ]
         rows = self._db.execute(
-            f"WITH b AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS start,"  # noqa: S608
+            f"WITH b AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS start,"  # noqa: S608  # constants
             f" value ->> 2 AS stop FROM json_each(?))"
             f" SELECT b.n, t.priced, min(t.{time}), max(t.{time}), {_SUMS}{dimensions}"
             f" FROM b CROSS JOIN {table} AS t"
@@ -126,7 +126,7 @@ class Reader:
 
     def _select(self, where: str, key: object) -> list[Row]:
         return self._db.execute(
-            f"SELECT id, {', '.join(COLUMNS)} FROM events WHERE {where}",  # noqa: S608
+            f"SELECT id, {', '.join(COLUMNS)} FROM events WHERE {where}",  # noqa: S608  # constants
             (key,),
         ).fetchall()
 
@@ -217,7 +217,7 @@ class Reader:
         count = self._db.execute
         sources: list[Row] = count("SELECT DISTINCT source FROM segments").fetchall()
         bounds: list[Row] = count(
-            f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608
+            f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608  # constants
         ).fetchall()
         first, last = bounds[0]
         calls = "SELECT count(*) FROM calls WHERE asked AND NOT answered"

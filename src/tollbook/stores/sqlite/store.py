@@ -195,7 +195,7 @@ class SqliteStore:
         try:
             for table in _COMPARED:
                 self._db.execute(
-                    f"CREATE TEMP TABLE before_{table} AS SELECT * FROM {table}"  # noqa: S608
+                    f"CREATE TEMP TABLE before_{table} AS SELECT * FROM {table}"  # noqa: S608  # constants
                 )
             self._derive()
             return [text for table in _COMPARED for text in self._compare(table)]
@@ -214,7 +214,7 @@ class SqliteStore:
             (table, f"before_{table}", "what the facts say, but not stored"),
         ):
             count = self._db.execute(
-                f"SELECT count(*) FROM (SELECT {columns} FROM {there}"  # noqa: S608
+                f"SELECT count(*) FROM (SELECT {columns} FROM {there}"  # noqa: S608  # constants
                 f" EXCEPT SELECT {columns} FROM {here})"
             ).get
             if count:

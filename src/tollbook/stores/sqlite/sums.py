@@ -47,7 +47,7 @@ class Sums:
         if self._removed:
             nothing = " AND ".join(f"{name} = 0" for name in TALLY_COLUMNS[:13])
             for table in ("usage_by_session", "usage_by_project"):
-                connection.execute(f"DELETE FROM {table} WHERE {nothing}")  # noqa: S608
+                connection.execute(f"DELETE FROM {table} WHERE {nothing}")  # noqa: S608  # constants
 
 
 def _total(found: list[Sequence[int]]) -> Sequence[int]:
@@ -63,7 +63,7 @@ def _upsert(
     marks = ",".join("?" * len(rows[0]))
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in TALLY_COLUMNS)
     connection.executemany(
-        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET {added}",  # noqa: S608
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET {added}",  # noqa: S608  # constants
         rows,
     )
 
