@@ -22,7 +22,14 @@ from tollbook.core.observation import (
     Part,
 )
 from tollbook.core.units import COUNT_MAX, Unit
-from tollbook.formats.transcript_lines import Block, Counts, Line, Message, Usage
+from tollbook.formats.transcript_lines import (
+    Block,
+    Counts,
+    Iteration,
+    Line,
+    Message,
+    Usage,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -129,24 +136,11 @@ def observation(draft: Draft, *, project: str | None, agent: str | None) -> Obse
     first, message = draft.first, draft.message
     usage = message.usage
     assert usage is not None
-    session = first.sessionId
-    copied = False
+    session, copied = first.sessionId, False
     if first.requestSessionId is not None or first.forkedFrom is not None:
-        origin = _original_session(first)
-        copied = origin is not None
-        session = origin or session
-    if not usage.iterations or (
-        len(usage.iterations) == 1 and usage.iterations[0].type == MESSAGE
-    ):
-        counts = _plain_counts(usage)
-        known = bool(counts)
-        model = (
-            usage.iterations[0].model if usage.iterations else None
-        ) or message.model
-        parts: tuple[Part, ...] = (Part(model or "", counts),)
-    else:
-        parts = _parts(message.model or "", usage)
-        known = any(part.usage for part in parts)
+        session, copied = _original_session(first)
+    parts = _parts(message.model or "", usage)
+    known = bool(parts[0].usage) or any(part.usage for part in parts)
     first_at = at = (draft.at - _EPOCH) // _MILLISECOND
     if draft.first_at is not draft.at:
         first_at = (draft.first_at - _EPOCH) // _MILLISECOND
@@ -169,18 +163,18 @@ def observation(draft: Draft, *, project: str | None, agent: str | None) -> Obse
         first.attributionAgent or (agent if first.isSidechain else None),
         first.attributionSkill,
         draft.tools,
-        draft.cost,
+        None if draft.best.costUSD is None else stated(draft.best.costUSD),
         draft.lines,
     )
 
 
-def _original_session(line: Line) -> str | None:
-    """The session a copied line names as its own, if it is a copy."""
+def _original_session(line: Line) -> tuple[str | None, bool]:
+    """The session a copied line names as its own, and whether it is a copy."""
     if line.requestSessionId and line.requestSessionId != line.sessionId:
-        return line.requestSessionId
+        return line.requestSessionId, True
     if line.forkedFrom is not None and line.forkedFrom.sessionId:
-        return line.forkedFrom.sessionId
-    return None
+        return line.forkedFrom.sessionId, True
+    return line.sessionId, False
 
 
 def _condition(stated_as: tuple[str | None, str | None, str | None]) -> Conditions:
@@ -189,23 +183,31 @@ def _condition(stated_as: tuple[str | None, str | None, str | None]) -> Conditio
     return known
 
 
-def _plain_counts(usage: Usage) -> dict[str, int]:
-    """The counts of a response made in one step."""
-    counts = _counts(usage.iterations[0] if usage.iterations else usage)
-    if usage.server_tool_use is not None:
-        _add_server_tools(counts, usage.server_tool_use)
-    return counts
-
-
 def _parts(model: str, usage: Usage) -> tuple[Part, ...]:
     """Iterations are the bill where they exist; the top level only repeats some."""
+    steps = usage.iterations
+    if not steps:
+        counts = _counts(usage)
+    elif len(steps) == 1 and steps[0].type == MESSAGE:
+        counts = _counts(steps[0])
+        model = steps[0].model or model
+    else:
+        return _several_parts(model, usage, steps)
+    if usage.server_tool_use is not None:
+        _add_server_tools(counts, usage.server_tool_use)
+    return (Part(model, counts),)
+
+
+def _several_parts(
+    model: str, usage: Usage, steps: list[Iteration]
+) -> tuple[Part, ...]:
     parts = [
         Part(
             step.model or model,
             {unit: count for unit, count in _counts(step).items() if count},
             step.type,
         )
-        for step in usage.iterations or ()
+        for step in steps
     ]
     main = next((part for part in parts if part.kind == MESSAGE), parts[0])
     _add_server_tools(main.usage, usage.server_tool_use or {})
