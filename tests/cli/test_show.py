@@ -52,6 +52,10 @@ def test_what_is_unpriced_is_never_free(program: Program) -> None:
 
     assert "unpriced" in program.text("show", FIRST)
     assert "unknown model" in program.text("show", FIRST)
+    session = program.text("show", SESSION)
+    assert "unpriced, and not in the cost: 100 uncached_input_tokens" in session
+    totals = msgspec.convert(program.json("show", SESSION)["totals"], dict[str, object])
+    assert totals["unpriced"] == {"uncached_input_tokens": 100, "output_tokens": 500}
 
 
 def test_an_unclear_name_lists_what_it_may_mean(program: Program) -> None:

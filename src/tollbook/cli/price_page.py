@@ -189,5 +189,5 @@ def _head(page: Page) -> Iterator[str]:
         yield "also " + ", ".join(map(safe, page.aliases))
 
 
-def _over(prompt_tokens: int) -> str:
-    return f", prompt over {prompt_tokens:,}" if prompt_tokens else ""
+def _over(floor: int) -> str:
+    return f", prompt over {floor:,}" if floor else ""

@@ -19,7 +19,7 @@ def session_document(view: SessionView) -> Document:
         "session": view.session,
         "project": view.project,
         "path": view.path,
-        "totals": _totals(view.tally),
+        "totals": _totals(view.tally) | {"unpriced": view.unpriced},
         "agents": {agent: _totals(tally) for agent, tally in view.agents.items()},
         "unrecorded_calls": view.unrecorded_calls,
         "stated": [
@@ -68,6 +68,7 @@ def _summary(view: ResponseView) -> Document:
         "context_tokens": view.context_tokens,
         "tools": event.tools,
         **_totals(view.tally),
+        "unpriced": view.unpriced,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -36,6 +36,7 @@ def session_text(view: SessionView, zone: ZoneInfo) -> Iterator[str]:
     ]
     agents.append(("total", count(view.tally.responses), money(view.tally.list_cost)))
     yield columns(("", "responses", "list cost"), agents, right=_FIGURES)
+    yield from _unpriced(view.unpriced)
     if view.tally.net_cost != view.tally.list_cost:
         yield f"at your terms: {money(view.tally.net_cost)}"
     if view.tally.partial_responses:
@@ -63,9 +64,23 @@ def _row(view: ResponseView, zone: ZoneInfo) -> tuple[str, ...]:
         (event.agent or "sub-agent") if event.sidechain else "",
         short(view.context_tokens),
         partial + short(view.tally.output_tokens),
-        money(view.tally.list_cost),
+        _cost(view),
         tools,
     )
+
+
+def _cost(view: ResponseView) -> str:
+    """Its list cost; what has no price is never shown as free."""
+    if not view.unpriced:
+        return money(view.tally.list_cost)
+    cost = view.tally.list_cost
+    return f"{money(cost)} + unpriced" if cost else "unpriced"
+
+
+def _unpriced(counts: Mapping[str, int]) -> Iterator[str]:
+    if counts:
+        text = ", ".join(f"{number:,} {unit}" for unit, number in counts.items())
+        yield f"unpriced, and not in the cost: {safe(text)}"
 
 
 def response_text(view: ResponseView, zone: ZoneInfo) -> Iterator[str]:
@@ -91,6 +106,7 @@ def response_text(view: ResponseView, zone: ZoneInfo) -> Iterator[str]:
         yield from _part(priced, event.lesser or {}, event.evidence)
     yield ""
     yield f"list cost {usd_exact(view.tally.list_cost)} USD"
+    yield from _unpriced(view.unpriced)
     if view.tally.net_cost != view.tally.list_cost:
         yield f"at your terms {usd_exact(view.tally.net_cost)} USD"
     yield ""

@@ -37,6 +37,15 @@ class ResponseView(msgspec.Struct, frozen=True, kw_only=True):
     tally: Tally
     context_tokens: int  # all that went in, cached or not
 
+    @property
+    def unpriced(self) -> dict[str, int]:
+        """Counts that no price covers: they are not in the cost, and not free."""
+        found: dict[str, int] = {}
+        for line in (line for part in self.parts for line in part.lines):
+            if line.price is None:
+                found[line.unit] = found.get(line.unit, 0) + line.count
+        return found
+
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation with all its responses, sub-agents' too."""
@@ -49,6 +58,15 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[str, Tally]  # by the sub-agent's type; "" is the conversation itself
     unrecorded_calls: int
     statements: tuple[Statement, ...]
+
+    @property
+    def unpriced(self) -> dict[str, int]:
+        """Counts of all responses that no price covers."""
+        found: dict[str, int] = {}
+        for view in self.responses:
+            for unit, number in view.unpriced.items():
+                found[unit] = found.get(unit, 0) + number
+        return found
 
     @property
     def stated_cost(self) -> Money | None:
