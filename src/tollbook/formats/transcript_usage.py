@@ -163,7 +163,7 @@ def observation(draft: Draft, *, project: str | None, agent: str | None) -> Obse
         first.attributionAgent or (agent if first.isSidechain else None),
         first.attributionSkill,
         draft.tools,
-        None if draft.best.costUSD is None else stated(draft.best.costUSD),
+        draft.cost,
         draft.lines,
     )
 
