@@ -38,6 +38,18 @@ class Program:
             check=False,
         )
 
+    def limited(self, kilobytes: int, *words: str) -> Done:
+        """Run it where no file may grow beyond a size, as on a full disk."""
+        shell = f'ulimit -f {kilobytes}; exec "$@"'
+        return subprocess.run(  # noqa: S603 - our own program
+            ["/bin/bash", "-c", shell, "-", sys.executable, "-m", "tollbook", *words],
+            env=self.environ,
+            cwd=self.home,
+            capture_output=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Run it beside others."""
         return subprocess.Popen(  # noqa: S603 - our own program

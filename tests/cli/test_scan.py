@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import apsw
 import pytest
@@ -123,3 +124,17 @@ def test_hostile_names_reach_no_terminal(program: Program) -> None:
         for shown in (done.stdout.decode(), done.stderr.decode()):
             assert shown.replace("\n", "").isprintable()
         assert b"claude" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_when_nothing_more_fits_what_was_stored_stays(program: Program) -> None:
+    program.write("one", answer(1))
+    program.text("scan")
+    program.write("two", *(answer(n) for n in range(2, 3000)))
+
+    full = program.limited(256, "scan")
+
+    assert full.returncode == 5
+    assert b"disk" in full.stderr
+    assert program.json("verify")["responses"] == 1
+    assert program.json("scan")["responses"] == 2998
