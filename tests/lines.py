@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 
 from hypothesis import strategies as st
-from strategies import MESSAGE_IDS, Dice, diced
 
+from strategies import MESSAGE_IDS, Dice, diced
 from tollbook.core.event import UsageEvent
+from tollbook.core.identity import Identity
 from tollbook.core.merge import merge
 from tollbook.formats.transcript import Parsed, parse_block
 
@@ -124,10 +125,9 @@ def parse(*lines: object, first_line: int = 1, agent: str | None = None) -> Pars
     )
 
 
-def events(*blocks: Parsed) -> dict[object, UsageEvent]:
+def events(*blocks: Parsed) -> dict[Identity, UsageEvent]:
     """What the ledger makes of some blocks."""
-    seen = [("claude-code", one) for block in blocks for one in block.observations]
-    return {key: event for key, event in merge(seen).items()}
+    return merge(("claude-code", one) for block in blocks for one in block.observations)
 
 
 def usage_of(*lines: object) -> dict[str, int]:

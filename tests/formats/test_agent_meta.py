@@ -15,8 +15,16 @@ def test_the_type_is_read_from_the_file_beside_the_transcript() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{}", b'{"agentType":null}', b'{"agentType":7}', b"[]", b'{"agentType":"\xff"}']
-    + [b"[" * 100_000, b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"],
+    [
+        b"",
+        b"{}",
+        b'{"agentType":null}',
+        b'{"agentType":7}',
+        b"[]",
+        b'{"agentType":"\xff"}',
+        b"[" * 100_000,
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
 )
 def test_an_unusable_file_names_nobody(text: bytes) -> None:
     assert agent_type(text) is None

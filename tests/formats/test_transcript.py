@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from lines import (
     AT_MS,
     COUNTS,
@@ -22,7 +23,6 @@ from lines import (
     text_of,
     usage_of,
 )
-
 from tollbook.core.observation import Evidence
 from tollbook.formats.transcript import Parsed, is_whole, parse_block, working_folder
 
@@ -175,7 +175,9 @@ def test_an_aside_under_another_request_and_time_is_the_same_response(
 
 def test_a_fork_stays_at_home_where_its_line_names_it() -> None:
     copy = answer(
-        sessionId="a-fork", timestamp="2026-01-01T00:00:00Z", forkedFrom={"sessionId": "x"}
+        sessionId="a-fork",
+        timestamp="2026-01-01T00:00:00Z",
+        forkedFrom={"sessionId": "x"},
     )
     [seen] = parse(copy).observations
 
@@ -309,7 +311,7 @@ def test_a_running_total_is_a_statement_and_no_event() -> None:
 def test_an_impossible_running_total_is_left_out(cost: str) -> None:
     line = f'{{"type":"cost-state","sessionId":"session-1","totalCostUSD":{cost}}}'
 
-    assert parse(line.encode() , answer()).statements == []
+    assert parse(line.encode(), answer()).statements == []
 
 
 # -- shapes and damage ---------------------------------------------------------------
@@ -359,7 +361,16 @@ def test_lines_are_numbered_through_an_object_of_many_lines() -> None:
         b'{"usage":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         compact(answer()) + compact(answer()),
     ],
-    ids=["torn", "headless", "nul", "nul-inside", "utf8", "surrogate", "deep", "double"],
+    ids=[
+        "torn",
+        "headless",
+        "nul",
+        "nul-inside",
+        "utf8",
+        "surrogate",
+        "deep",
+        "double",
+    ],
 )
 def test_good_lines_beside_a_damaged_one_still_count(damaged: bytes) -> None:
     parsed = parse(answer(), damaged, counted(7, requestId="req_2"))
@@ -428,6 +439,7 @@ def test_the_working_folder_is_the_first_that_is_named() -> None:
     [(compact(answer()), True), (b"{}", True), (b'{"type":"a', False), (b"17", False)],
 )
 def test_a_last_line_without_newline_is_known_to_be_whole(
-    line: bytes, whole: bool  # noqa: FBT001  # an expected value
+    line: bytes,
+    whole: bool,  # noqa: FBT001  # an expected value
 ) -> None:
     assert is_whole(line) == whole

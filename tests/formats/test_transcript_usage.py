@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lines import AT_MS, COUNTS, NOTHING, USAGE, answer, parse, usage_of
 
+from lines import AT_MS, COUNTS, NOTHING, USAGE, answer, filled, parse, usage_of
 from tollbook.core.observation import Evidence, Observation, Part
 from tollbook.formats.transcript_usage import instant, stated
 
@@ -36,9 +36,7 @@ ADVICE = {
 
 def said(**usage: object) -> Observation:
     """What a line with some usage fields says."""
-    known = {name: value for name, value in {**USAGE, **usage}.items()}
-    kept = {name: value for name, value in known.items() if value is not NOTHING}
-    [seen] = parse(answer(usage=kept)).observations
+    [seen] = parse(answer(usage=filled({**USAGE, **usage}))).observations
     return seen
 
 
