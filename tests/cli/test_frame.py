@@ -17,6 +17,8 @@ HEAVY = {"click", "msgspec", "rich", "pathlib", "inspect", "zoneinfo", "tomllib"
 
 def imported(program: Program, *words: str, stdin: bytes = b"") -> set[str]:
     """Every module a run imported, by Python's own account."""
+    for name in [name for name in program.environ if name.startswith("COVERAGE_")]:
+        del program.environ[name]
     done = program(*words, stdin=stdin, options=("-X", "importtime"))
     names = re.findall(rb"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE)
     assert names
@@ -108,3 +110,21 @@ def test_a_reader_who_leaves_early_hears_nothing(program: Program) -> None:
 
     assert running.returncode == 0
     assert said == b""
+
+
+def test_new_terms_are_applied_to_what_is_stored(program: Program) -> None:
+    program.write("one", answer(1))
+    response = f"msg_01{1:022d}"
+    assert "at your terms" not in program.text("show", response)
+
+    program.settings('[[prices.terms]]\nmodel = "opus"\ndiscount = "0.5"\n')
+
+    assert "at your terms 0.0052 USD" in program.text("show", response)
+    assert "everything agrees" in program.text("verify")
+
+
+def test_a_bar_is_drawn_only_for_someone_who_watches(program: Program) -> None:
+    many = answer(1) + b" " * (40 << 20)
+    program.write("large", many)
+
+    assert program("scan").stderr == b""
