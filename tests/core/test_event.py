@@ -161,6 +161,30 @@ def test_a_request_id_that_only_another_place_knows_is_kept() -> None:
     assert settle(merged(fork, seen(request_id=None))).request_id == "req_2"
 
 
+def test_what_an_early_witness_does_not_know_is_kept_from_the_next() -> None:
+    relay = seen(message_id=None, project=None, branch=None, first_at=START - 5)
+    transcript = seen(project="-work", branch="main")
+    event = settle(merged(relay, transcript))
+
+    assert event.first_at == START - 5
+    assert event.message_id == SEEN.message_id
+    assert (event.project, event.branch) == ("-work", "main")
+
+
+def test_a_witness_that_knows_no_session_does_not_hide_it() -> None:
+    relay = seen(session=None, project=None, first_at=START - 5)
+    event = settle(merged(relay, seen(project="-work")))
+
+    assert (event.session, event.project) == ("parent", "-work")
+
+
+def test_a_copy_does_not_lend_its_branch_or_agent() -> None:
+    copy = seen(session="aside", sidechain=True, branch="fix", agent="Explore")
+    event = settle(merged(seen(), copy))
+
+    assert (event.branch, event.agent) == (None, None)
+
+
 def test_iterations_outrank_a_flat_count() -> None:
     steps = (
         Part("claude-large", {INPUT: 10, OUTPUT: 3}),

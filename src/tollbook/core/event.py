@@ -8,7 +8,7 @@ grouping, incrementally or all at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -26,6 +26,7 @@ from tollbook.core.observation import (
 from tollbook.core.units import Unit
 
 _V = TypeVar("_V", tuple[int, str], "Reading")
+_MARKS = ("message", "request", "project", "branch", "agent", "skill", "model")
 _CONDITIONS = ("service_tier", "speed", "inference_geo", "platform")
 
 Shape = tuple[tuple[str, str], ...]
@@ -69,12 +70,11 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Sighting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the observations at one ``Place`` say of where and when."""
 
-    marks: tuple[Instant, str, str, str, str, str, str]
-    """The earliest: first_at, then message id, project, branch, agent, skill, model."""
+    first_at: Instant
+    marks: dict[str, tuple[Instant, str]]
+    """What is known of it by name, each from the earliest that knew it."""
     best: tuple[int, int, Instant]
     """The best output count: its evidence, the count, the latest instant that gave it."""
-    request: tuple[Instant, str] | None
-    """The earliest request id and when it was seen."""
 
 
 class EventState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -100,17 +100,13 @@ def lift(seen: Observation, source: str) -> EventState:
     known = {name: getattr(seen.conditions, name) for name in _CONDITIONS}
     output = readings.get(Unit.OUTPUT)
     sighting = Sighting(
-        marks=(
-            seen.first_at,
-            seen.message_id or "",
-            seen.project or "",
-            seen.branch or "",
-            seen.agent or "",
-            seen.skill or "",
-            main_model(seen.parts),
-        ),
+        first_at=seen.first_at,
+        marks={
+            name: (seen.first_at, value)
+            for name, value in zip(_MARKS, _marks(seen), strict=True)
+            if value
+        },
         best=(output[0], output[2], seen.at) if output else (-1, 0, seen.at),
-        request=(seen.first_at, seen.request_id) if seen.request_id else None,
     )
     return EventState(
         readings=readings,
@@ -164,11 +160,28 @@ def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _join_sightings(one: Sighting, other: Sighting) -> Sighting:
-    requests = [x for x in (one.request, other.request) if x is not None]
+    marks = one.marks
+    if marks != other.marks:
+        marks = dict(marks)
+        for name, mark in other.marks.items():
+            marks[name] = min(mark, marks.get(name, mark))
     return Sighting(
-        marks=min(one.marks, other.marks),
+        first_at=min(one.first_at, other.first_at),
+        marks=marks,
         best=max(one.best, other.best),
-        request=min(requests, default=None),
+    )
+
+
+def _marks(seen: Observation) -> tuple[str | None, ...]:
+    """The values of ``_MARKS``."""
+    return (
+        seen.message_id,
+        seen.request_id,
+        seen.project,
+        seen.branch,
+        seen.agent,
+        seen.skill,
+        main_model(seen.parts),
     )
 
 
@@ -183,33 +196,31 @@ def settle(state: EventState) -> UsageEvent:
 
     A response is at home where it was seen first: the parent's session before a side
     chain's, an original's before a copy's. It occurred when its final count was written
-    there.
+    there. Ids, session and project that nobody knew at home are taken from the next
+    place that did; a branch, an agent and a skill mean something at home only.
     """
     ordered = sorted(
-        state.places.items(), key=lambda item: (item[0][:2], item[1].marks, item[0])
+        state.places.items(), key=lambda item: (item[0][:2], item[1].first_at, item[0])
     )
-    (copied, sidechain, session), home = ordered[0]
-    first_at, message_id, project, branch, agent, skill, model = home.marks
-    request = next((s.request for _, s in ordered if s.request is not None), None)
-    if not message_id:
-        message_id = next((s.marks[1] for _, s in ordered if s.marks[1]), "")
+    (copied, sidechain, _), home = ordered[0]
+    sightings = [sighting.marks for _, sighting in ordered]
     evidence, lesser = _evidence(state.readings)
     return UsageEvent(
-        message_id=message_id or None,
-        request_id=request[1] if request else None,
-        session=session or None,
-        first_at=first_at,
+        message_id=_mark(sightings, "message"),
+        request_id=_mark(sightings, "request"),
+        session=next((place[2] for place, _ in ordered if place[2]), None),
+        first_at=home.first_at,
         at=home.best[2],
-        parts=_parts(state.readings, model),
+        parts=_parts(state.readings, _mark(sightings[:1], "model") or ""),
         conditions=Conditions(*(_value(state, name) for name in _CONDITIONS)),
         evidence=evidence,
         lesser=lesser,
         sidechain=sidechain,
         copied=copied,
-        project=project or None,
-        branch=branch or None,
-        agent=agent or None,
-        skill=skill or None,
+        project=_mark(sightings, "project"),
+        branch=_mark(sightings[:1], "branch"),
+        agent=_mark(sightings[:1], "agent"),
+        skill=_mark(sightings[:1], "skill"),
         tools=state.tools,
         stated_cost=state.stated_cost,
         sources=state.sources,
@@ -249,6 +260,13 @@ def _evidence(readings: dict[str, Reading]) -> tuple[int, Lesser | None]:
     best = max(reading[0] for reading in readings.values())
     lesser = {unit: each[0] for unit, each in readings.items() if each[0] < best}
     return best, lesser or None
+
+
+def _mark(
+    sightings: Sequence[Mapping[str, tuple[Instant, str]]], name: str
+) -> str | None:
+    """The first of some sightings that knew a mark."""
+    return next((marks[name][1] for marks in sightings if name in marks), None)
 
 
 def _value(state: EventState, name: str) -> str | None:
