@@ -200,6 +200,7 @@ class _Reader:
             inner.sessionId = inner.sessionId or outer.sessionId
             inner.timestamp = inner.timestamp or outer.timestamp
             inner.isSidechain = True
+            inner.forkedFrom = inner.forkedFrom or outer.forkedFrom
             self._assistant(inner, inner.message, number)
 
     def _assistant(self, line: Line, message: Message, number: int) -> None:

@@ -44,8 +44,7 @@ _PARTIAL_OUTPUT = {_OUTPUT: int(Evidence.PARTIAL)}
 _REPORTED = int(Evidence.REPORTED)
 _MISSING = int(Evidence.MISSING)
 
-_SAME = tuple(name for name in Usage.__struct_fields__ if name != "output_tokens")
-"""What further lines of one statement repeat; only the output grows."""
+_STATED = ("service_tier", "speed", "inference_geo")
 
 _TOOL_BLOCKS = ("tool_use", "server_tool_use")
 _conditions: dict[tuple[str | None, str | None, str | None], Conditions] = {}
@@ -111,24 +110,35 @@ class Draft:
 
 
 def _compare(new: Message, old: Message) -> int | None:
-    """Which line knows more (1, 0, -1); None when they are not the same statement."""
-    one, other = new.usage, old.usage
+    """Which line knows more (1, 0, -1); None when they are not the same statement.
+
+    They are, when the better one repeats all that the other says but the output.
+    """
+    ranks = [_rank(message) for message in (new, old)]
+    newer = ranks[0] > ranks[1]
+    better, worse = (new, old) if newer else (old, new)
+    one, other = better.usage, worse.usage
     assert one is not None
     assert other is not None
-    if new.model != old.model or any(
-        getattr(one, name) != getattr(other, name) for name in _SAME
-    ):
+    if ranks[0] == ranks[1] or new.model != old.model:
         return None
-    ranks = [
-        (message.stop_reason is not None, usage.output_tokens or 0)
-        for message, usage in ((new, one), (old, other))
-    ]
-    if ranks[0] == ranks[1]:
+    for name in _STATED:
+        value = getattr(other, name)
+        if value and value != getattr(one, name):
+            return None
+    parts, less = _parts("", one), _parts("", other)
+    if len(parts) != 1 or len(less) != 1 or not parts[0].usage or not less[0].usage:
         return None
-    newer = ranks[0] > ranks[1]
-    if not (one if newer else other).output_tokens:
+    known = {**less[0].usage, _OUTPUT: parts[0].usage[_OUTPUT]}
+    if parts[0].model != less[0].model or not known.items() <= parts[0].usage.items():
         return None
     return 1 if newer else -1
+
+
+def _rank(message: Message) -> tuple[bool, int]:
+    usage = message.usage
+    assert usage is not None
+    return message.stop_reason is not None, usage.output_tokens or 0
 
 
 def observation(draft: Draft, *, project: str | None, agent: str | None) -> Observation:

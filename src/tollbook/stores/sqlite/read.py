@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import apsw
 import msgspec
@@ -21,6 +22,7 @@ from tollbook.stores.sqlite.schema import (
     MICRO,
     SLOT_MS,
     TALLY_COLUMNS,
+    UNIT_COLUMNS,
 )
 from tollbook.stores.sqlite.sums import tally_of
 
@@ -29,24 +31,58 @@ _ROLLUP_DIMENSIONS = ("project", "model", "session")
 _EVENT_DIMENSIONS = (*_ROLLUP_DIMENSIONS, "branch", "agent", "skill", "tools")
 _SESSIONS_MAX = 20
 
-# One line per share of an event, the further parts beside the first.
-_SHARES = f"""(
-    SELECT at, session, project, branch, agent, skill, tools, model, priced,
-        1 AS responses, partial AS partial_responses,
-        evidence = 0 AS missing_responses,
-        iif(partial, output_tokens, 0) AS partial_output_tokens,
-        {", ".join(EVENT_UNIT_COLUMNS)},
-        0 AS web_fetch_requests, 0 AS code_execution_requests, 0 AS other_units,
-        list_pico / {MICRO} AS list_micro, list_pico % {MICRO} AS list_rest,
-        net_pico / {MICRO} AS net_micro, net_pico % {MICRO} AS net_rest
-    FROM events AS e JOIN contexts AS c ON c.id = e.context
-    WHERE joined_to IS NULL
-    UNION ALL
-    SELECT at, session, project, branch, agent, skill, tools, p.model, p.priced,
-        {", ".join(f"p.{name}" for name in TALLY_COLUMNS)}
-    FROM event_parts AS p JOIN events AS e ON e.id = p.event
-    JOIN contexts AS c ON c.id = e.context WHERE joined_to IS NULL
-)"""  # noqa: S608  # constants
+_OF_EVENTS = (
+    "1",
+    "c.partial",
+    "c.evidence = 0",
+    "iif(c.partial, t.output_tokens, 0)",
+    *(f"t.{name}" for name in EVENT_UNIT_COLUMNS),
+    *("0" for _ in UNIT_COLUMNS[len(EVENT_UNIT_COLUMNS) :]),
+    *(f"t.{kind}_pico {part} {MICRO}" for kind in ("list", "net") for part in "/%"),
+)
+_SUMS_OF_EVENTS = ", ".join(f"sum({each})" for each in _OF_EVENTS)
+_SUMS_OF_PARTS = ", ".join(f"sum(p.{name})" for name in TALLY_COLUMNS)
+_EVENTS = "events AS t JOIN contexts AS c ON c.id = t.context AND t.joined_to IS NULL"
+_PARTS = f"{_EVENTS} JOIN event_parts AS p ON p.event = t.id"
+_OF_CONTEXT = ("branch", "agent", "skill", "tools")
+
+
+class _Arm(NamedTuple):
+    """One table to sum over, with its neighbours."""
+
+    table: str
+    time: str
+    model: str  # the alias that knows the model and whether it is priced
+    sums: str
+
+    def column(self, dimension: str) -> str:
+        """Where a dimension stands."""
+        if dimension in _OF_CONTEXT:
+            return f"c.{dimension}"
+        return f"{self.model if dimension == 'model' else 't'}.{dimension}"
+
+
+def _added(events: list[Total], parts: list[Total]) -> list[Total]:
+    """What events' rows hold, with their further parts."""
+    found = {
+        (each.bucket, each.priced, *each.dimensions.values()): each for each in events
+    }
+    for each in parts:
+        key = (each.bucket, each.priced, *each.dimensions.values())
+        known = found.get(key)
+        found[key] = (
+            each
+            if known is None
+            else Total(
+                bucket=each.bucket,
+                priced=each.priced,
+                dimensions=each.dimensions,
+                tally=known.tally.plus(each.tally),
+                first_at=min(known.first_at, each.first_at),
+                last_at=max(known.last_at, each.last_at),
+            )
+        )
+    return list(found.values())
 
 
 class Reader:
@@ -60,25 +96,29 @@ class Reader:
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""
         assert query.by <= set(_EVENT_DIMENSIONS), query.by
-        if not query.by <= set(_ROLLUP_DIMENSIONS):
-            table, time, unit = _SHARES, "at", 1
-        elif "session" in query.by:
-            table, time, unit = "usage_by_session", "slot", SLOT_MS
-        else:
-            table, time, unit = "usage_by_project", "slot", SLOT_MS
+        if query.by <= set(_ROLLUP_DIMENSIONS):
+            table = "usage_by_session" if "session" in query.by else "usage_by_project"
+            return self._totals(query, _Arm(f"{table} AS t", "t.slot", "t", _SUMS))
+        events = self._totals(query, _Arm(_EVENTS, "t.at", "t", _SUMS_OF_EVENTS))
+        parts = self._totals(query, _Arm(_PARTS, "t.at", "p", _SUMS_OF_PARTS))
+        return _added(events, parts)
+
+    def _totals(self, query: UsageQuery, arm: _Arm) -> list[Total]:
+        unit = 1 if arm.time == "t.at" else SLOT_MS
         by = sorted(query.by)
-        dimensions = "".join(f", t.{name}" for name in by)
+        dimensions = "".join(f", {arm.column(name)}" for name in by)
         buckets = [
             (n, -(-start // unit), -(-end // unit))
             for n, (start, end) in enumerate(query.buckets)
         ]
         rows = self._db.execute(
-            f"WITH b AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS start,"  # noqa: S608  # constants
-            f" value ->> 2 AS stop FROM json_each(?))"
-            f" SELECT b.n, t.priced, min(t.{time}), max(t.{time}), {_SUMS}{dimensions}"
-            f" FROM b CROSS JOIN {table} AS t"
-            f" WHERE t.{time} >= b.start AND t.{time} < b.stop"
-            f" GROUP BY b.n, t.priced{dimensions} ORDER BY b.n{dimensions}, t.priced",
+            "WITH b AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS start,"  # noqa: S608  # constants
+            " value ->> 2 AS stop FROM json_each(?))"
+            f" SELECT b.n, {arm.model}.priced, min({arm.time}), max({arm.time}),"
+            f" {arm.sums}{dimensions} FROM b CROSS JOIN {arm.table}"
+            f" WHERE {arm.time} >= b.start AND {arm.time} < b.stop"
+            f" GROUP BY b.n, {arm.model}.priced{dimensions}"
+            f" ORDER BY b.n{dimensions}, {arm.model}.priced",
             (msgspec.json.encode(buckets).decode(),),
         )
         end = 4 + len(TALLY_COLUMNS)
