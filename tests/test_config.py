@@ -186,8 +186,8 @@ def test_transcripts_lie_where_claude_code_puts_them() -> None:
     usual = transcript_folders(Config(), {"XDG_CONFIG_HOME": "/x"})
     stated = transcript_folders(Config(), {"CLAUDE_CONFIG_DIR": "/a, /b,,/a"})
 
-    assert usual == [Path.home() / ".claude/projects", Path("/x/claude/projects")]
-    assert stated == [Path("/a/projects"), Path("/b/projects")]
+    assert usual == [str(Path.home() / ".claude/projects"), "/x/claude/projects"]
+    assert stated == ["/a/projects", "/b/projects"]
 
 
 def test_a_root_may_be_a_folder_of_transcripts_or_a_whole_home(tmp_path: Path) -> None:
@@ -197,8 +197,8 @@ def test_a_root_may_be_a_folder_of_transcripts_or_a_whole_home(tmp_path: Path) -
     config, _ = parse_config(text.encode(), "x")
 
     assert transcript_folders(config, {"CLAUDE_CONFIG_DIR": "/a"})[1:] == [
-        tmp_path / "whole" / "projects",
-        tmp_path / "bare",
+        str(tmp_path / "whole" / "projects"),
+        str(tmp_path / "bare"),
     ]
 
 

@@ -19,7 +19,6 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Literal, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -188,7 +187,8 @@ def parse_config(data: bytes, path: str) -> tuple[Config, list[str]]:
 
 def _read(path: str) -> bytes | None:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -315,14 +315,15 @@ def system_zone(environ: Mapping[str, str] = os.environ) -> ZoneInfo:
 
 def transcript_folders(
     config: Config, environ: Mapping[str, str] = os.environ
-) -> list[Path]:
+) -> list[str]:
     """Every folder to look for transcripts in, whether it is there or not."""
     stated = environ.get("CLAUDE_CONFIG_DIR", "")
     homes = [name.strip() for name in stated.split(",") if name.strip()]
     if not homes:
         xdg = environ.get("XDG_CONFIG_HOME", "").strip() or "~/.config"
         homes = ["~/.claude", f"{xdg}/claude"]
-    usual = [Path(home).expanduser() / _PROJECTS for home in homes]
-    own = [Path(root).expanduser() for root in config.sources.roots]
-    inner = [root / _PROJECTS if (root / _PROJECTS).is_dir() else root for root in own]
+    usual = [os.path.join(os.path.expanduser(home), _PROJECTS) for home in homes]
+    own = [os.path.expanduser(root) for root in config.sources.roots]
+    below = [(root, os.path.join(root, _PROJECTS)) for root in own]
+    inner = [inside if os.path.isdir(inside) else root for root, inside in below]
     return list(dict.fromkeys([*usual, *inner]))

@@ -1,5 +1,4 @@
 # pathlib takes longer to import than a status line may:
-# ruff: noqa: PTH100, PTH111, PTH117, PTH118
 """Where a user's files are. Imports nothing slow: a status line needs it.
 
 The folders are those of the platform's own conventions, as ``platformdirs`` gives them;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from typing import Protocol
 
 import msgspec
@@ -11,6 +12,9 @@ from tollbook.core.event import UsageEvent
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
 from tollbook.core.tally import Share, Tally
+
+StrPath = str | PathLike[str]
+"""A place in the file system. ``pathlib`` is for those who start less often."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):

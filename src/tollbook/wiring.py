@@ -5,15 +5,15 @@ What is slow to load stands here as text and is imported when it is first asked 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 
 from tollbook.config import Config, transcript_folders
 from tollbook.core.catalogue import PriceBook
 from tollbook.core.rate import Rater
 from tollbook.places import ledger_path
-from tollbook.ports import LedgerStore, Source
+from tollbook.ports import LedgerStore, Source, StrPath
 from tollbook.prices import load_catalogue
 from tollbook.sources.transcripts import TranscriptFolders
 from tollbook.sources.unfinished import unfinished
@@ -39,9 +39,9 @@ def make_rater(config: Config) -> Rater:
     return Rater(load_catalogue(), config.terms(), fallback=make_book)
 
 
-def make_transcripts(folders: Sequence[Path]) -> Source:
+def make_transcripts(folders: Sequence[StrPath]) -> Source:
     """Transcripts below some folders; those that are not there have none."""
-    return TranscriptFolders([folder for folder in folders if folder.exists()])
+    return TranscriptFolders([folder for folder in folders if os.path.exists(folder)])
 
 
 def find_unfinished(cursors: Mapping[str, bytes]) -> list[str]:
@@ -51,7 +51,7 @@ def find_unfinished(cursors: Mapping[str, bytes]) -> list[str]:
 
 def make_sqlite(rater: Rater) -> LedgerStore:
     """The ledger in its own file."""
-    return SqliteStore(Path(ledger_path()), rater, rater.version)
+    return SqliteStore(ledger_path(), rater, rater.version)
 
 
 SOURCES: Mapping[str, Callable[[Config], Source]] = {

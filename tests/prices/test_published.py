@@ -100,7 +100,7 @@ def test_an_edited_price_would_be_noticed() -> None:
 
 
 def test_the_file_a_report_reads_is_made_of_the_lists_people_write() -> None:
-    assert CATALOGUE.read_bytes() == build.build(), (
+    assert Path(CATALOGUE).read_bytes() == build.build(), (
         "out of date: run python -m tollbook.prices.build"
     )
 
@@ -113,7 +113,7 @@ def test_building_writes_that_file(
 
     main()
 
-    assert copy.read_bytes() == CATALOGUE.read_bytes()
+    assert copy.read_bytes() == Path(CATALOGUE).read_bytes()
     assert str(copy) in capsys.readouterr().out
 
 

@@ -91,7 +91,7 @@ def _megabytes(size: int) -> str:
 
 def _sources(app: App) -> Iterator[Finding]:
     for folder in transcript_folders(app.config):
-        if not folder.exists():
+        if not os.path.exists(folder):
             yield Finding(name="source", what=f"{folder}: not there")
             continue
         found = make_transcripts([folder]).survey({})

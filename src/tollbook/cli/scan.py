@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import click
 import msgspec
@@ -22,18 +22,16 @@ from tollbook.wiring import make_sources, make_transcripts
 @with_app
 def command(app: App, paths: tuple[str, ...], *, as_json: bool) -> None:
     """Read what is new in the usual folders, or in the folders and files given."""
-    folders = [Path(path) for path in paths]
-    for folder in folders:
-        if not folder.exists():
+    for folder in paths:
+        if not os.path.exists(folder):
             text = f"{folder}: there is no such file or folder; correct the path"
             raise SourceRejectedError(text)
-    if not folders:
-        missing = [f for f in transcript_folders(app.config) if not f.exists()]
-        roots = {str(Path(root).expanduser()) for root in app.config.sources.roots}
-        for folder in missing:
-            if str(folder) in roots:
+    if not paths:
+        roots = {os.path.expanduser(root) for root in app.config.sources.roots}
+        for folder in transcript_folders(app.config):
+            if folder in roots and not os.path.exists(folder):
                 warn(f"{folder}: sources.roots names it, and it is not there")
-    sources = [make_transcripts(folders)] if folders else make_sources(app.config)
+    sources = [make_transcripts(paths)] if paths else make_sources(app.config)
     found = app.scan(sources, quiet=as_json)
     click.echo(_json(found) if as_json else _text(found))
 

@@ -218,7 +218,7 @@ class _Clock:
 def _settings() -> dict[str, object]:
     """``[display]``, if the file says something that matters here."""
     try:
-        with open(settings_path(), "rb") as file:  # noqa: PTH123 - pathlib is slow
+        with open(settings_path(), "rb") as file:
             data = file.read(_INPUT_BYTES_MAX)
         if b"timezone" not in data and b"currency" not in data:
             return {}

@@ -6,22 +6,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from tollbook.core.catalogue import PriceCatalogue
 from tollbook.formats.price_list import catalogue_of, parse_price_list
+from tollbook.ports import StrPath
 
-CATALOGUE = Path(__file__).with_name("catalogue.json")
+CATALOGUE = os.path.join(os.path.dirname(__file__), "catalogue.json")
 
 
-def load_catalogue(path: Path = CATALOGUE) -> PriceCatalogue:
+def load_catalogue(path: StrPath = CATALOGUE) -> PriceCatalogue:
     """Read the catalogue that is part of this release, or one of your own.
 
     Raises:
         CatalogueError: It cannot be understood, or contradicts itself.
         OSError: The file cannot be read.
     """
-    origin = path.name
-    return catalogue_of(
-        parse_price_list(path.read_bytes(), origin=origin), origin=origin
-    )
+    origin = os.path.basename(path)
+    with open(path, "rb") as file:
+        listed = parse_price_list(file.read(), origin=origin)
+    return catalogue_of(listed, origin=origin)

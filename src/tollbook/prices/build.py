@@ -62,7 +62,7 @@ def build(folder: Path = LISTS) -> bytes:
 def main() -> None:
     """Write ``catalogue.json``."""
     content = build()
-    CATALOGUE.write_bytes(content)
+    Path(CATALOGUE).write_bytes(content)
     sys.stdout.write(f"{CATALOGUE}: {len(content)} bytes\n")
 
 

@@ -6,11 +6,11 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
 from tollbook.core.problem import Problem
+from tollbook.ports import StrPath
 
 HASH_BYTES = 16_384
 
@@ -69,15 +69,20 @@ def checksum(data: bytes | memoryview) -> int:
     return zlib.crc32(data)
 
 
-def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
+def walk(root: StrPath) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
     """Every transcript below a root: path, project and status; what cannot be looked at.
 
     Links are not followed: what they point to inside the root is found by itself, what
     lies outside is none of ours.
     """
     base = os.fspath(root)
-    if root.is_file():
-        yield base, root.parent.name, root.stat()
+    folder_name = os.path.basename(os.path.abspath(base))
+    if os.path.isfile(base):
+        yield (
+            base,
+            os.path.basename(os.path.dirname(os.path.abspath(base))),
+            os.stat(base),
+        )
         return
     pending = [(base, "")]
     while pending:
@@ -94,7 +99,7 @@ def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
                         if odd is not None:
                             yield odd
                         elif stat.S_ISREG(status.st_mode):
-                            yield entry.path, project or root.name, status
+                            yield entry.path, project or folder_name, status
         except OSError as error:
             yield unreadable(folder, error)
 

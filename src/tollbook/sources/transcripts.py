@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -19,7 +18,7 @@ from tollbook.core.observation import Observation
 from tollbook.core.problem import Problem
 from tollbook.formats.agent_meta import agent_type
 from tollbook.formats.transcript import Parsed, is_whole, parse_block, working_folder
-from tollbook.ports import Batch, Pending
+from tollbook.ports import Batch, Pending, StrPath
 from tollbook.sources.transcript_files import (
     HASH_BYTES,
     Cursor,
@@ -44,7 +43,7 @@ class TranscriptFolders:
 
     name = SOURCE
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(self, roots: Sequence[StrPath]) -> None:
         self.roots = roots
 
     def survey(self, cursors: Mapping[str, bytes]) -> Pending:
@@ -202,9 +201,10 @@ class _FileReader:
     def _agent(self) -> str | None:
         """The sub-agent's type, which older clients wrote beside the transcript only."""
         try:
-            return agent_type(
-                Path(self.found.path).with_suffix(".meta.json").read_bytes()
-            )
+            with open(
+                self.found.path.removesuffix(".jsonl") + ".meta.json", "rb"
+            ) as file:
+                return agent_type(file.read())
         except OSError:
             return None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from tollbook.sources.transcript_files import cursor_of, decode_cursor
 
@@ -20,6 +20,6 @@ def unfinished(cursors: Mapping[str, bytes]) -> list[str]:
 
 def _unchanged(path: str, saved: bytes) -> bool:
     try:
-        return cursor_of(Path(path).lstat()).same_file_as(decode_cursor(saved))
+        return cursor_of(os.lstat(path)).same_file_as(decode_cursor(saved))
     except OSError:
         return False

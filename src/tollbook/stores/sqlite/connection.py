@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import apsw
 
@@ -15,6 +14,7 @@ from tollbook.core.errors import (
     StoreTooNewError,
     StoreUnavailableError,
 )
+from tollbook.ports import StrPath
 from tollbook.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
 SQLITE_VERSION_MIN = (3, 51, 3)
@@ -31,7 +31,7 @@ _PRAGMAS = (
 )
 
 
-def open_ledger(path: Path, *, read_only: bool = False) -> apsw.Connection:
+def open_ledger(path: StrPath, *, read_only: bool = False) -> apsw.Connection:
     """Open the file, make it if need be, and bring its tables up to date.
 
     Raises:
@@ -67,9 +67,10 @@ def _refuse_old_library() -> None:
         raise StoreUnavailableError(message)
 
 
-def _make_private(path: Path) -> None:
+def _make_private(path: StrPath) -> None:
     """A ledger is its owner's alone, from its first byte on."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, mode=0o700, exist_ok=True)
     handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         if os.fstat(handle).st_mode & 0o077:
@@ -78,7 +79,7 @@ def _make_private(path: Path) -> None:
         os.close(handle)
 
 
-def _migrate(connection: apsw.Connection, path: Path, *, read_only: bool) -> None:
+def _migrate(connection: apsw.Connection, path: StrPath, *, read_only: bool) -> None:
     version = connection.pragma("user_version")
     owner = connection.pragma("application_id")
     assert isinstance(version, int)
@@ -107,7 +108,7 @@ def _has_tables(connection: apsw.Connection) -> bool:
 
 
 @contextmanager
-def transaction(connection: apsw.Connection, path: Path) -> Iterator[None]:
+def transaction(connection: apsw.Connection, path: StrPath) -> Iterator[None]:
     """All of it or nothing, with the write lock from the beginning."""
     with translated(path):
         connection.execute("BEGIN IMMEDIATE")
@@ -121,7 +122,7 @@ def transaction(connection: apsw.Connection, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: StrPath) -> Iterator[None]:
     """Say what SQLite's errors mean for the reader, and what to do."""
     try:
         yield

@@ -28,7 +28,7 @@ def glance(path: str, since: Sequence[int]) -> Glance | None:
     Never waits: a ledger that is locked, away, damaged or another's gives nothing.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116 - pathlib is slow
+        status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             return None
         connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)

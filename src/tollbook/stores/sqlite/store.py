@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -20,6 +19,7 @@ from tollbook.ports import (
     Health,
     Statement,
     StoredEvent,
+    StrPath,
     Total,
     UsageQuery,
 )
@@ -63,7 +63,7 @@ class SqliteStore:
     Costs are rated when events are written, at the prices named by ``price_version``.
     """
 
-    def __init__(self, path: Path, pricer: Pricer, price_version: str) -> None:
+    def __init__(self, path: StrPath, pricer: Pricer, price_version: str) -> None:
         self.path = path
         self._pricer = pricer
         self._price_version = price_version
