@@ -32,7 +32,7 @@ def test_calls_and_statements_survive_being_stored(
 @given(seen=OBSERVATIONS)
 def test_a_fact_cannot_be_changed(seen: Observation) -> None:
     with pytest.raises(AttributeError):
-        seen.line = 2  # type: ignore[misc]
+        seen.line = 2  # type: ignore[misc]  # the point
 
 
 def test_what_the_provider_reported_is_believed_before_anything_else() -> None:

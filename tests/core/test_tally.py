@@ -31,7 +31,7 @@ def event(*parts: Part, **changes: object) -> UsageEvent:
         "conditions": Conditions(),
         **changes,
     }
-    return settle(lift(Observation(**fields), "relay"))  # type: ignore[arg-type]
+    return settle(lift(Observation(**fields), "relay"))  # type: ignore[arg-type]  # any
 
 
 def whole(found: list[Share]) -> Tally:
