@@ -6,28 +6,36 @@ What is slow to load stands here as text and is imported when it is first asked 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 from tollbook.config import Config, transcript_folders
 from tollbook.core.catalogue import PriceBook
 from tollbook.core.rate import Rater
 from tollbook.places import ledger_path
-from tollbook.ports import LedgerStore, Source, StrPath
+from tollbook.ports import Batch, LedgerStore, Pending, Source, StrPath
 from tollbook.prices import load_catalogue
-from tollbook.sources.transcripts import TranscriptFolders
+from tollbook.sources.transcript_files import SOURCE, survey
 from tollbook.sources.unfinished import unfinished
 from tollbook.stores.sqlite.store import SqliteStore
 
 BOOKS: Mapping[str, str] = {"genai-prices": "tollbook.sources.genai_prices:GenaiPrices"}
 """Price books of other providers: ``module:class``."""
 
+READERS: Mapping[str, str] = {SOURCE: "tollbook.sources.transcripts:TranscriptFolders"}
+"""Sources by name: what reads them."""
+
 
 def make_book(name: str = "genai-prices") -> PriceBook:
     """Load a price book; the package behind it may take half a second."""
-    module, _, member = BOOKS[name].partition(":")
-    book: PriceBook = getattr(import_module(module), member)()
+    book: PriceBook = _load(BOOKS[name])()
     return book
+
+
+def _load(place: str) -> Any:  # noqa: ANN401  # whatever stands there
+    module, _, member = place.partition(":")
+    return getattr(import_module(module), member)
 
 
 def make_rater(config: Config) -> Rater:
@@ -39,9 +47,25 @@ def make_rater(config: Config) -> Rater:
     return Rater(load_catalogue(), config.terms(), fallback=make_book)
 
 
+class _Transcripts:
+    """Transcript folders whose reader is loaded when there is something to read."""
+
+    name = SOURCE
+
+    def __init__(self, folders: Sequence[StrPath]) -> None:
+        self._folders = folders
+
+    def survey(self, cursors: Mapping[str, bytes]) -> Pending:
+        return survey(self._folders, cursors)
+
+    def read(self, pending: Pending) -> Iterator[Batch]:
+        folders: Source = _load(READERS[SOURCE])(self._folders)
+        return folders.read(pending)
+
+
 def make_transcripts(folders: Sequence[StrPath]) -> Source:
     """Transcripts below some folders; those that are not there have none."""
-    return TranscriptFolders([folder for folder in folders if os.path.exists(folder)])
+    return _Transcripts([folder for folder in folders if os.path.exists(folder)])
 
 
 def find_unfinished(cursors: Mapping[str, bytes]) -> list[str]:
@@ -55,7 +79,7 @@ def make_sqlite(rater: Rater) -> LedgerStore:
 
 
 SOURCES: Mapping[str, Callable[[Config], Source]] = {
-    "claude-code": lambda config: make_transcripts(transcript_folders(config)),
+    SOURCE: lambda config: make_transcripts(transcript_folders(config)),
 }
 STORES: Mapping[str, Callable[[Rater], LedgerStore]] = {"sqlite": make_sqlite}
 

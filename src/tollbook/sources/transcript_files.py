@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from tollbook.core.problem import Problem
-from tollbook.ports import StrPath
+from tollbook.ports import Pending, StrPath
 
+SOURCE = "claude-code"
 HASH_BYTES = 16_384
 
 
@@ -28,14 +29,14 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     head: int = 0  # checksum of the first bytes read, at most HASH_BYTES
     tail: int = 0  # checksum of the last bytes read, at most HASH_BYTES
 
-    def same_file_as(self, other: Cursor) -> bool:
-        """Whether nothing at all happened to the file."""
+    def is_of(self, status: os.stat_result) -> bool:
+        """Whether nothing at all happened to the file since."""
         return (
-            self.size == other.size
-            and self.modified_ns == other.modified_ns
-            and self.changed_ns == other.changed_ns
-            and self.inode == other.inode
-            and self.device == other.device
+            self.size == status.st_size
+            and self.changed_ns == status.st_ctime_ns
+            and self.modified_ns == status.st_mtime_ns
+            and self.inode == status.st_ino
+            and self.device == status.st_dev
         )
 
 
@@ -69,6 +70,33 @@ def checksum(data: bytes | memoryview) -> int:
     return zlib.crc32(data)
 
 
+def survey(roots: Sequence[StrPath], cursors: Mapping[str, bytes]) -> Pending:
+    """What is new below some folders, at the price of a look at each file's status."""
+    items: list[Found] = []
+    problems: list[Problem] = []
+    size = 0
+    visited: set[str] = set()
+    for root in roots:
+        for found in walk(root):
+            if isinstance(found, Problem):
+                problems.append(found)
+                continue
+            path, project, status = found
+            saved = cursors.get(path)
+            known = None if saved is None else decode_cursor(saved)
+            if path not in visited and (known is None or not known.is_of(status)):
+                items.append(Found(path, project, cursor_of(status), saved, known))
+                size += _unread(status.st_size, known)
+            visited.add(path)
+    return Pending(items=items, origins=len(visited), size=size, problems=problems)
+
+
+def _unread(size: int, known: Cursor | None) -> int:
+    if known is None or size <= known.offset:
+        return size
+    return size - known.offset
+
+
 def walk(root: StrPath) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
     """Every transcript below a root: path, project and status; what cannot be looked at.
 
@@ -91,22 +119,21 @@ def walk(root: StrPath) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append((entry.path, project or name))
-                    elif name.endswith(".jsonl"):
+                    if name.endswith(".jsonl") and not entry.is_dir(
+                        follow_symlinks=False
+                    ):
                         status = entry.stat(follow_symlinks=False)
-                        odd = _odd(entry.path, status, base)
-                        if odd is not None:
-                            yield odd
-                        elif stat.S_ISREG(status.st_mode):
+                        if stat.S_ISREG(status.st_mode):
                             yield entry.path, project or folder_name, status
+                        elif (odd := _odd(entry.path, status, base)) is not None:
+                            yield odd
+                    elif entry.is_dir(follow_symlinks=False):
+                        pending.append((entry.path, project or name))
         except OSError as error:
             yield unreadable(folder, error)
 
 
 def _odd(path: str, status: os.stat_result, base: str) -> Problem | None:
-    if stat.S_ISREG(status.st_mode):
-        return None
     if stat.S_ISLNK(status.st_mode):
         target = os.path.realpath(path)
         if target.startswith(os.path.realpath(base) + os.sep):

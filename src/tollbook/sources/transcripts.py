@@ -21,17 +21,15 @@ from tollbook.formats.transcript import Parsed, is_whole, parse_block, working_f
 from tollbook.ports import Batch, Pending, StrPath
 from tollbook.sources.transcript_files import (
     HASH_BYTES,
-    Cursor,
+    SOURCE,
     Found,
     checksum,
     cursor_of,
-    decode_cursor,
     encode_cursor,
+    survey,
     unreadable,
-    walk,
 )
 
-SOURCE = "claude-code"
 _BLOCK_BYTES = 1 << 20
 LINE_BYTES_MAX = 64 << 20
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -48,27 +46,7 @@ class TranscriptFolders:
 
     def survey(self, cursors: Mapping[str, bytes]) -> Pending:
         """See ``Source.survey``. Costs one look at each file's status."""
-        items: list[Found] = []
-        problems: list[Problem] = []
-        origins = size = 0
-        visited: set[str] = set()
-        for root in self.roots:
-            for found in walk(root):
-                if isinstance(found, Problem):
-                    problems.append(found)
-                    continue
-                path, project, status = found
-                if path in visited:
-                    continue
-                visited.add(path)
-                origins += 1
-                saved = cursors.get(path)
-                known = None if saved is None else decode_cursor(saved)
-                seen = cursor_of(status)
-                if known is None or not seen.same_file_as(known):
-                    items.append(Found(path, project, seen, saved, known))
-                    size += _unread(seen, known)
-        return Pending(items=items, origins=origins, size=size, problems=problems)
+        return survey(self.roots, cursors)
 
     def read(self, pending: Pending) -> Iterator[Batch]:
         """See ``Source.read``."""
@@ -80,12 +58,6 @@ class TranscriptFolders:
             reader = _FileReader(found, buffer)
             yield from reader.batches()
             buffer = reader.buffer
-
-
-def _unread(seen: Cursor, known: Cursor | None) -> int:
-    if known is None or seen.size <= known.offset:
-        return seen.size
-    return seen.size - known.offset
 
 
 class _FileReader:

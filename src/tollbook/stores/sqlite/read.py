@@ -155,13 +155,16 @@ class Reader:
         self, *, session: str | None, response: str | None
     ) -> Iterator[StoredEvent]:
         """See ``LedgerStore.find_events``."""
-        where = "joined_to IS NULL AND (name = ? OR request_id = ?1) ORDER BY at, id"
+        where = (
+            "joined_to IS NULL AND (name = ? OR request_id = ?1"
+            " OR kind = 2 AND name ->> 0 = ?1) ORDER BY at, id"
+        )
         key: object = response
         if session is not None:
             where = "joined_to IS NULL AND session = ? ORDER BY at, id"
             key = self._number(session)
         for row in self._select(where, key):
-            partners = self._select("joined_to = ?", row[0])
+            partners = self._select("kind = 1 AND joined_to = ?", row[0])
             yield self._stored(row, partners)
 
     def _select(self, where: str, key: object) -> list[Row]:
@@ -255,7 +258,7 @@ class Reader:
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
         count = self._db.execute
-        sources: list[Row] = count("SELECT DISTINCT source FROM segments").fetchall()
+        sources: list[Row] = count("SELECT DISTINCT source FROM contexts").fetchall()
         bounds: list[Row] = count(
             f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608  # constants
         ).fetchall()
