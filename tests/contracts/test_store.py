@@ -18,6 +18,7 @@ import tollbook.stores
 from strategies import (
     CALLS,
     DAY_MS,
+    FOREIGN_IDS,
     HOSTILE,
     MESSAGE_IDS,
     OUTPUT,
@@ -93,7 +94,7 @@ def totals(store: LedgerStore, *by: str) -> Sequence[object]:
 
 def events(store: LedgerStore) -> Sequence[object]:
     """Every event with its shares, found by session and by response."""
-    names = (*MESSAGE_IDS, *REQUEST_IDS)
+    names = (*MESSAGE_IDS, *REQUEST_IDS, *FOREIGN_IDS)
     found: list[StoredEvent] = []
     for session in SESSIONS:
         found += store.find_events(session=session)

@@ -24,6 +24,9 @@ _FIRST_FILE = (
     " < (SELECT text FROM names WHERE id = statements.origin)"
 )
 
+SOURCE_MARK = "source "
+"""Begins the names of sources among the store's notes."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -45,6 +48,15 @@ def accept(
             )
         accepted.append(batch)
     return accepted
+
+
+def note_sources(connection: apsw.Connection, batches: Sequence[Batch]) -> None:
+    """Remember who gave facts: an event's row names only one of its sources."""
+    told = {b.source for b in batches if b.observations or b.calls or b.statements}
+    connection.executemany(
+        f"INSERT OR IGNORE INTO meta VALUES ('{SOURCE_MARK}' || ?, '')",  # noqa: S608  # a constant
+        [(source,) for source in sorted(told)],
+    )
 
 
 def save_problems(

@@ -15,6 +15,7 @@ from tollbook.core.tally import Share
 from tollbook.ports import Coverage, Statement, StoredEvent, Total, UsageQuery
 from tollbook.stores.sqlite.append import decode_segment
 from tollbook.stores.sqlite.contexts import ContextsById
+from tollbook.stores.sqlite.facts import SOURCE_MARK
 from tollbook.stores.sqlite.names import Texts
 from tollbook.stores.sqlite.rows import COLUMNS, Row, RowReader, column, key_of
 from tollbook.stores.sqlite.schema import (
@@ -258,7 +259,11 @@ class Reader:
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
         count = self._db.execute
-        sources: list[Row] = count("SELECT DISTINCT source FROM contexts").fetchall()
+        sources: list[Row] = count(
+            "SELECT substr(name, 1 + length(?1)) FROM meta"
+            " WHERE substr(name, 1, length(?1)) = ?1",
+            (SOURCE_MARK,),
+        ).fetchall()
         bounds: list[Row] = count(
             f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608  # constants
         ).fetchall()
@@ -268,7 +273,7 @@ class Reader:
             responses=count("SELECT sum(responses) FROM usage_by_project").get or 0,
             unrecorded_calls=count(calls).get,
             problems=count("SELECT count(*) FROM problems").get,
-            sources={self._texts[n] or "": (first, last) for (n,) in sources},
+            sources={source: (first, last) for (source,) in sources},
         )
 
 

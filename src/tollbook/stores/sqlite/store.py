@@ -27,6 +27,7 @@ from tollbook.stores.sqlite.append import Segment, Work, decode_segment
 from tollbook.stores.sqlite.connection import open_ledger, transaction, translated
 from tollbook.stores.sqlite.facts import (
     accept,
+    note_sources,
     save_calls,
     save_problems,
     save_statements,
@@ -84,6 +85,7 @@ class SqliteStore:
         with transaction(self._db, self.path):
             self._stamp()
             accepted = accept(self._db, self._names, batches)
+            note_sources(self._db, accepted)
             problems = save_problems(self._db, accepted, now)
             work = self._work()
             appended = work.take(accepted, now=now)
