@@ -216,7 +216,6 @@ def test_tools_are_remembered_from_every_line() -> None:
     [
         answer({"model": "<synthetic>"}),
         answer(isApiErrorMessage=True),
-        answer(usage=None),
         {"type": "user", "toolUseResult": {"usage": USAGE, "totalTokens": 9}},
         {"type": "user", "message": {"content": json.dumps(answer())}},
         {"type": "user", "message": {"role": "user", "usage": USAGE}},

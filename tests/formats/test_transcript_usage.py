@@ -204,3 +204,22 @@ def test_the_line_that_gave_the_best_count_can_be_looked_up() -> None:
 
     assert (seen.line, seen.lines, seen.at) == (41, 3, AT_MS)
     assert usage_of(*lines)["output_tokens"] == 9
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"parentUuid":null,"message":{"id":"msg_01AAAAAAAAAAAAAAAAAAAAAA","model":"m"},'
+        b'"requestId":"req_1","type":"assistant","timestamp":"2026-11-01T00:00:00Z"}',
+        b'{"type":"assistant","timestamp":"2026-11-01T00:00:00Z","requestId":"req_1",'
+        b'"message":{"id":"msg_01AAAAAAAAAAAAAAAAAAAAAA","model":"m","content":"x"}}',
+    ],
+    ids=["type behind", "type before"],
+)
+def test_an_answer_without_any_usage_is_missing_and_not_unheard_of(line: bytes) -> None:
+    parsed = parse(line)
+
+    assert [(o.evidence, o.parts[0].usage) for o in parsed.observations] == [
+        (Evidence.MISSING, {})
+    ]
+    assert (parsed.lines, parsed.refused) == (1, 0)

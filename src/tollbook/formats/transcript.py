@@ -22,6 +22,7 @@ from tollbook.formats.transcript_lines import (
     Line,
     Message,
     ModelUsage,
+    Usage,
     decode_cost_state,
     decode_line,
     decode_progress,
@@ -35,6 +36,8 @@ _NEWLINE = b"\n"
 _USAGE = b'"usage"'
 _OPEN, _CLOSE = ord("{"), ord("}")
 _TYPE_INITIAL = ord("t")
+_ANSWER = b'"type":"assistant"'
+_TAIL_BYTES = 600  # where a line names its type, when it ends with its marks
 _HEAD_BYTES = 48  # where a line names its type, when it begins with it
 _BLANK = b" \t\r"
 _BOM = b"\xef\xbb\xbf"
@@ -160,7 +163,10 @@ class _Reader:
                 if end < 0:
                     break
                 number += bytes(block[position:end]).count(_NEWLINE)
-            elif find(_USAGE, position, end) >= 0:
+            elif (
+                find(_USAGE, position, end) >= 0
+                or find(_ANSWER, max(position, end - _TAIL_BYTES), end) >= 0
+            ):
                 found.append((number, block[position:end]))
             elif end - position > _HEAD_BYTES and block[position + 2] == _TYPE_INITIAL:
                 self._typed_line(position, end, number)
@@ -204,10 +210,12 @@ class _Reader:
             self._assistant(inner, inner.message, number)
 
     def _assistant(self, line: Line, message: Message, number: int) -> None:
-        if message.usage is None or message.model == SYNTHETIC_MODEL:
+        if message.model == SYNTHETIC_MODEL or line.isApiErrorMessage:
             return
-        if line.isApiErrorMessage:
-            return
+        if message.usage is None:
+            if not message.id:
+                return
+            message.usage = Usage()  # an answer all the same: its usage is missing
         self.lines += 1
         at = line.timestamp
         if at is None or at.tzinfo is None:
@@ -259,7 +267,9 @@ class _Reader:
     def _typed_line(self, start: int, end: int, number: int) -> None:
         head = bytes(self.block[start : start + _HEAD_BYTES])
         try:
-            if b'"api-request"' in head:
+            if b'"assistant"' in head:
+                self._note(number, self.block[start:end])
+            elif b'"api-request"' in head:
                 self._request(self.block[start:end])
             elif b'"cost-state"' in head:
                 state = decode_cost_state(self.block[start:end])
@@ -291,15 +301,18 @@ class _Reader:
         if text == b"{":
             end = _pretty_end(self.block, end, find)
             if end > 0 and find(_USAGE, start, end) >= 0:
-                self.found.append((number, self.block[start:end]))
+                self._note(number, self.block[start:end])
         elif text and text[0] == _OPEN and text[-1] == _CLOSE:
             if _USAGE in text:
-                self.found.append((number, memoryview(text)))
+                self._note(number, memoryview(text))
         elif _USAGE in text:
             self._refuse(number, "line-not-json", "the line is cut or is not JSON")
         elif text:
             self._problem(number, "line-not-json", "the line is cut or is not JSON")
         return end
+
+    def _note(self, number: int, text: memoryview) -> None:
+        self.found.append((number, text))
 
     def _refuse(self, number: int, code: str, message: str) -> None:
         self.lines += 1
