@@ -60,7 +60,7 @@ def test_folders_that_are_not_there_have_no_transcripts(tmp_path: Path) -> None:
     pending = make_transcripts([tmp_path / "nowhere"]).survey({})
 
     assert pending.origins == 0
-    assert list(pending.problems) == []
+    assert list(pending.items) == []
 
 
 def test_the_store_lies_in_the_users_folder(

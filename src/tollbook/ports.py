@@ -59,10 +59,9 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
     """What a source has that the ledger has not read."""
 
-    items: Sequence[object]
+    items: Sequence[object]  # what ``read`` needs, nothing when nothing is new
     origins: int  # how many origins were looked at
     size: int  # bytes to read
-    problems: Sequence[Problem] = ()
 
 
 class Source(Protocol):

@@ -206,17 +206,22 @@ def test_the_line_that_gave_the_best_count_can_be_looked_up() -> None:
     assert usage_of(*lines)["output_tokens"] == 9
 
 
+BARE = {
+    "message": {"id": "msg_01AAAAAAAAAAAAAAAAAAAAAA", "model": "m"},
+    "requestId": "req_1",
+    "timestamp": "2026-11-01T00:00:00Z",
+}
+
+
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"parentUuid":null,"message":{"id":"msg_01AAAAAAAAAAAAAAAAAAAAAA","model":"m"},'
-        b'"requestId":"req_1","type":"assistant","timestamp":"2026-11-01T00:00:00Z"}',
-        b'{"type":"assistant","timestamp":"2026-11-01T00:00:00Z","requestId":"req_1",'
-        b'"message":{"id":"msg_01AAAAAAAAAAAAAAAAAAAAAA","model":"m","content":"x"}}',
+        {"parentUuid": None, **BARE, "type": "assistant"},
+        {"type": "assistant", **BARE},
     ],
     ids=["type behind", "type before"],
 )
-def test_an_answer_without_any_usage_is_missing_and_not_unheard_of(line: bytes) -> None:
+def test_an_answer_without_any_usage_is_missing(line: dict[str, object]) -> None:
     parsed = parse(line)
 
     assert [(o.evidence, o.parts[0].usage) for o in parsed.observations] == [

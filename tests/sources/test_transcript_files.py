@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -34,7 +35,8 @@ def found(root: Path) -> list[tuple[str, str]]:
 
 @given(numbers=st.lists(NUMBERS, min_size=9, max_size=9))
 def test_a_cursor_survives_being_stored(numbers: list[int]) -> None:
-    cursor = Cursor(*numbers)
+    chain = ("chatcmpl-1", "u-1", datetime(2026, 11, 1, tzinfo=UTC))
+    cursor = Cursor(*numbers[:9], chain=chain)  # type: ignore[misc, arg-type]  # nine numbers
 
     assert decode_cursor(encode_cursor(cursor)) == cursor
 

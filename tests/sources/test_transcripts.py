@@ -187,6 +187,11 @@ def test_a_link_out_of_the_folder_is_a_problem_and_not_followed(
     assert known(store) == {}
     assert codes(store) == [("out.jsonl", 0, "file-outside")]
 
+    (root / "-work" / "out.jsonl").unlink()
+    look(store, root)
+
+    assert codes(store) == []
+
 
 def test_a_link_within_the_folder_is_found_by_its_target(root: Path) -> None:
     store = ledger()
@@ -329,3 +334,30 @@ def test_a_call_is_answered_from_another_file(root: Path) -> None:
     look(store, root)
 
     assert [call.reference for call in store.unrecorded(*ALWAYS)] == ["ask-2"]
+
+
+def test_an_answer_without_a_name_is_one_across_two_reads(root: Path) -> None:
+    """A relay's constant id: only the lines' order tells one answer from two."""
+    nameless = {"id": "chatcmpl-constant"}
+    first = answer(nameless, uuid="u-1", parentUuid="u-0", requestId=None)
+    later = "2026-11-22T03:18:39.000Z"
+    second = answer(
+        nameless, uuid="u-2", parentUuid="u-1", requestId=None, timestamp=later
+    )
+    third = answer(
+        nameless, uuid="u-9", parentUuid="u-8", requestId=None, timestamp=later
+    )
+    store = ledger()
+    path = write(root, first)
+    look(store, root)
+    with path.open("ab") as file:
+        file.write(text_of(second))
+    look(store, root)
+
+    assert store.coverage().responses == 1
+
+    with path.open("ab") as file:
+        file.write(text_of(third))
+    look(store, root)
+
+    assert store.coverage().responses == 2

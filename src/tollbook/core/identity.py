@@ -9,6 +9,7 @@ with every answer. There the request id decides, and without one session and tim
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from enum import IntEnum
 
 import msgspec
@@ -19,6 +20,11 @@ from tollbook.core.observation import Observation
 # the random part had 22 or more characters in every recording (2026-11-22).
 _PROVIDER_MESSAGE_ID = re.compile(r"msg_(?:[a-z]{4}_)?[0-9A-Za-z]{20,64}", re.ASCII)
 looks_like_the_providers = _PROVIDER_MESSAGE_ID.fullmatch
+
+
+Chain = tuple[str | None, str, datetime]
+"""Message id, the last line's own id and the first line's time of an answer that only
+its session and time can name: its further lines name the one before them."""
 
 
 class IdentityKind(IntEnum):

@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 import stringzilla
 
-from tollbook.core.identity import looks_like_the_providers
+from tollbook.core.identity import Chain, looks_like_the_providers
 from tollbook.core.observation import Call, ModelTotal, Observation, StatementLine
 from tollbook.core.problem import Problem
 from tollbook.core.units import Unit
@@ -62,6 +62,7 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     refused: int
     newlines: int
     consumed: int
+    chain: Chain | None = None
 
 
 def parse_block(
@@ -71,6 +72,7 @@ def parse_block(
     first_line: int,
     project: str | None = None,
     agent: str | None = None,
+    chain: Chain | None = None,
 ) -> Parsed:
     """Understand a block of whole lines.
 
@@ -80,8 +82,9 @@ def parse_block(
         first_line: 1-based number of the block's first line.
         project: The folder the file lies in, below ``projects``.
         agent: The sub-agent's type, for a file of its own.
+        chain: What the block before gave, when this one goes on behind it.
     """
-    reader = _Reader(block, origin, first_line)
+    reader = _Reader(block, origin, first_line, chain)
     reader.read()
     return Parsed(
         observations=[
@@ -95,6 +98,7 @@ def parse_block(
         refused=reader.refused,
         newlines=reader.number - first_line,
         consumed=reader.position,
+        chain=reader.chain,
     )
 
 
@@ -124,7 +128,9 @@ def is_whole(line: bytes | memoryview) -> bool:
 class _Reader:
     """Walks a block once, line by line."""
 
-    def __init__(self, block: memoryview, origin: str, first_line: int) -> None:
+    def __init__(
+        self, block: memoryview, origin: str, first_line: int, chain: Chain | None
+    ) -> None:
         self.block = block
         self.origin = origin
         self.number = first_line
@@ -137,7 +143,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.asked: list[Call] = []
         self.answered: dict[str, None] = {}
-        self.chain: tuple[str | None, str | None, datetime] | None = None
+        self.chain = chain
 
     def read(self) -> None:
         self._find_lines()
@@ -231,6 +237,7 @@ class _Reader:
         draft = self.drafts.get(key)
         if draft is None or not draft.absorb(line, message, number, at):
             draft = self.drafts[key] = Draft(line, message, number, at)
+            draft.first_at = moment or at
             self.finished.append(draft)
         content = message.content
         if content is not None and not isinstance(content, str):

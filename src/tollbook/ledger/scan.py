@@ -31,7 +31,7 @@ def scan(
     """
     pending = source.survey(store.cursors(source.name))
     total = Appended()
-    if not pending.items and not pending.problems:
+    if not pending.items:
         return total
     batches: list[Batch] = []
     observations = size = done = 0

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from tollbook.core.identity import Chain
 from tollbook.core.problem import Problem
 from tollbook.ports import Pending, StrPath
 
 SOURCE = "claude-code"
+SURVEY = ""  # the origin of what is said of no file's content
 HASH_BYTES = 16_384
 
 
@@ -28,6 +30,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     line: int = 0  # lines read
     head: int = 0  # checksum of the first bytes read, at most HASH_BYTES
     tail: int = 0  # checksum of the last bytes read, at most HASH_BYTES
+    chain: Chain | None = None  # an answer whose further lines may still come
 
     def is_of(self, status: os.stat_result) -> bool:
         """Whether nothing at all happened to the file since."""
@@ -54,6 +57,16 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     known: Cursor | None  # the same, decoded
 
 
+class Odds(msgspec.Struct, frozen=True, gc=False):
+    """What a survey could not look at, when that is not what it said the last time."""
+
+    problems: Sequence[Problem]
+    saved: bytes | None
+
+
+encode_problems = msgspec.msgpack.Encoder().encode
+
+
 def cursor_of(status: os.stat_result) -> Cursor:
     """A cursor at the beginning of a file."""
     return Cursor(
@@ -72,7 +85,7 @@ def checksum(data: bytes | memoryview) -> int:
 
 def survey(roots: Sequence[StrPath], cursors: Mapping[str, bytes]) -> Pending:
     """What is new below some folders, at the price of a look at each file's status."""
-    items: list[Found] = []
+    items: list[Found | Odds] = []
     problems: list[Problem] = []
     size = 0
     visited: set[str] = set()
@@ -88,7 +101,10 @@ def survey(roots: Sequence[StrPath], cursors: Mapping[str, bytes]) -> Pending:
                 items.append(Found(path, project, cursor_of(status), saved, known))
                 size += _unread(status.st_size, known)
             visited.add(path)
-    return Pending(items=items, origins=len(visited), size=size, problems=problems)
+    said = cursors.get(SURVEY)
+    if encode_problems(problems) != (said or encode_problems([])):
+        items.append(Odds(problems, said))
+    return Pending(items=items, origins=len(visited), size=size)
 
 
 def _unread(size: int, known: Cursor | None) -> int:

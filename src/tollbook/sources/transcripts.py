@@ -22,10 +22,13 @@ from tollbook.ports import Batch, Pending, StrPath
 from tollbook.sources.transcript_files import (
     HASH_BYTES,
     SOURCE,
+    SURVEY,
     Found,
+    Odds,
     checksum,
     cursor_of,
     encode_cursor,
+    encode_problems,
     survey,
     unreadable,
 )
@@ -50,14 +53,26 @@ class TranscriptFolders:
 
     def read(self, pending: Pending) -> Iterator[Batch]:
         """See ``Source.read``."""
-        if pending.problems:
-            yield Batch(source=SOURCE, origin="", problems=pending.problems)
         buffer = bytearray(_BLOCK_BYTES)
-        for found in pending.items:
-            assert isinstance(found, Found)
-            reader = _FileReader(found, buffer)
-            yield from reader.batches()
-            buffer = reader.buffer
+        for item in pending.items:
+            if isinstance(item, Odds):
+                yield _told(item)
+            elif isinstance(item, Found):
+                reader = _FileReader(item, buffer)
+                yield from reader.batches()
+                buffer = reader.buffer
+
+
+def _told(odds: Odds) -> Batch:
+    """What the survey could not look at, in place of what it said the last time."""
+    return Batch(
+        source=SOURCE,
+        origin=SURVEY,
+        previous=odds.saved,
+        cursor=encode_problems(odds.problems),
+        afresh=True,
+        problems=odds.problems,
+    )
 
 
 class _FileReader:
@@ -117,6 +132,7 @@ class _FileReader:
                 line=known.line,
                 head=known.head,
                 tail=known.tail,
+                chain=known.chain,
             )
 
     def _checksum(self, start: int, end: int) -> int:
@@ -148,7 +164,7 @@ class _FileReader:
         end = self.buffer.rfind(_NEWLINE, 0, filled) + 1
         parsed = self._parse_lines(view[:end])
         if parsed.consumed:
-            self._advance(view[: parsed.consumed], parsed.newlines)
+            self._advance(view[: parsed.consumed], parsed)
         tail = view[parsed.consumed : filled]
         if finished and tail and parsed.consumed == end and is_whole(tail):
             return parsed.consumed, [parsed, self._parse_lines(tail)]
@@ -164,6 +180,7 @@ class _FileReader:
             first_line=self.cursor.line + 1,
             project=found.project,
             agent=self.agent,
+            chain=self.cursor.chain,
         )
         if self.agent is None and _nameless(parsed.observations):
             self.agent = self._agent()
@@ -227,7 +244,7 @@ class _FileReader:
         self.saved, self.afresh = encoded, False
         return batch
 
-    def _advance(self, block: memoryview, lines: int) -> None:
+    def _advance(self, block: memoryview, parsed: Parsed) -> None:
         cursor = self.cursor
         head = cursor.head
         if cursor.offset < HASH_BYTES:
@@ -242,9 +259,10 @@ class _FileReader:
         self.cursor = msgspec.structs.replace(
             cursor,
             offset=cursor.offset + len(block),
-            line=cursor.line + lines,
+            line=cursor.line + parsed.newlines,
             head=head,
             tail=tail_sum,
+            chain=parsed.chain,
         )
 
     def _learn_folder(self, block: memoryview) -> None:

@@ -40,7 +40,8 @@ _Said = tuple[str, str, Observation]
 """Source, origin, and what was said there."""
 
 _Ranked = tuple[tuple[int, int, bytes], Statement]
-_ProblemKey = tuple[str, int, str]
+_Problems = dict[tuple[str, int, str], tuple[str, Problem]]
+"""By origin, line and code: which origin's read told it, and the problem."""
 
 
 class MemoryStore:
@@ -221,7 +222,8 @@ class MemoryStore:
 
     def problems(self) -> list[Problem]:
         """See ``LedgerStore.problems``."""
-        return [found for _, found in sorted(_standing(self._batches).items())]
+        standing = _standing(self._batches)
+        return [problem for _, (_, problem) in sorted(standing.items())]
 
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
@@ -280,21 +282,23 @@ def _news(before: Iterable[Batch], batches: Iterable[Batch]) -> Iterator[Observa
         states[identity] = joined
 
 
-def _standing(batches: Iterable[Batch]) -> dict[_ProblemKey, Problem]:
-    problems: dict[_ProblemKey, Problem] = {}
+def _standing(batches: Iterable[Batch]) -> _Problems:
+    problems: _Problems = {}
     for batch in batches:
         _note_problems(problems, batch)
     return problems
 
 
-def _note_problems(problems: dict[_ProblemKey, Problem], batch: Batch) -> int:
-    """Add a batch's problems; those of an origin that was read afresh are history."""
-    if batch.afresh:
-        for key in [key for key in problems if key[0] == batch.origin]:
-            del problems[key]
+def _note_problems(problems: _Problems, batch: Batch) -> int:
+    """Add a batch's problems; what its origin's earlier reads said may be history."""
+    if batch.afresh or batch.cursor is not None:
+        for key, (told_by, _) in list(problems.items()):
+            if told_by == batch.origin and (batch.afresh or key[1] == 0):
+                del problems[key]
     before = len(problems)
     for problem in batch.problems:
-        problems.setdefault((problem.origin, problem.line, problem.code), problem)
+        key = (problem.origin, problem.line, problem.code)
+        problems.setdefault(key, (batch.origin, problem))
     return len(problems) - before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import apsw
@@ -62,15 +63,22 @@ def note_sources(connection: apsw.Connection, batches: Sequence[Batch]) -> None:
 def save_problems(
     connection: apsw.Connection, batches: Sequence[Batch], now: Instant
 ) -> int:
-    """Keep problems; those of an origin that was read afresh stand no longer."""
+    """Keep problems; what an earlier read of the same origin said may stand no longer.
+
+    A read from the beginning says everything again. Any read that came through shows
+    that the origin as a whole (line 0) can be read.
+    """
     count = 0
     for batch in batches:
-        if batch.afresh:
-            connection.execute("DELETE FROM problems WHERE origin = ?", (batch.origin,))
+        if batch.afresh or batch.cursor is not None:
+            connection.execute(
+                "DELETE FROM problems WHERE told_by = ? AND line <= ?",
+                (batch.origin, sys.maxsize if batch.afresh else 0),
+            )
         for problem in batch.problems:
             connection.execute(
-                "INSERT OR IGNORE INTO problems VALUES (?, ?, ?, ?, ?)",
-                (problem.origin, problem.line, problem.code, problem.message, now),
+                "INSERT OR IGNORE INTO problems VALUES (?, ?, ?, ?, ?, ?)",
+                (*msgspec.structs.astuple(problem), now, batch.origin),
             )
             count += connection.changes()
         for name, label in batch.labels.items():

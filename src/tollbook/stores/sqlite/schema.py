@@ -65,9 +65,10 @@ CREATE TABLE cursors (
 ) WITHOUT ROWID;
 CREATE TABLE problems (
     origin TEXT NOT NULL, line INTEGER NOT NULL, code TEXT NOT NULL,
-    message TEXT NOT NULL, recorded_at INTEGER NOT NULL,
+    message TEXT NOT NULL, recorded_at INTEGER NOT NULL, told_by TEXT NOT NULL,
     PRIMARY KEY (origin, line, code)
 ) WITHOUT ROWID;
+CREATE INDEX problems_by_teller ON problems (told_by);
 CREATE TABLE labels (
     name TEXT PRIMARY KEY, label TEXT NOT NULL
 ) WITHOUT ROWID;
