@@ -90,14 +90,8 @@ class EventState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 def lift(seen: Observation, source: str) -> EventState:
     """One observation as the state of an event nobody else has spoken of."""
-    shape = tuple((part.kind, part.model) for part in seen.parts)
-    lesser = seen.lesser or {}
-    readings: dict[str, Reading] = {}
-    for unit in dict.fromkeys(unit for part in seen.parts for unit in part.usage):
-        counts = tuple(part.usage.get(unit, 0) for part in seen.parts)
-        evidence = lesser.get(unit, seen.evidence)
-        readings[unit] = (int(evidence), len(shape), sum(counts), counts, shape)
-    known = {name: getattr(seen.conditions, name) for name in _CONDITIONS}
+    readings = _readings(seen)
+    known = zip(_CONDITIONS, msgspec.structs.astuple(seen.conditions), strict=True)
     output = readings.get(Unit.OUTPUT)
     sighting = Sighting(
         first_at=seen.first_at,
@@ -112,7 +106,7 @@ def lift(seen: Observation, source: str) -> EventState:
         readings=readings,
         conditions={
             name: (int(seen.evidence), value)
-            for name, value in known.items()
+            for name, value in known
             if value is not None
         },
         places={(seen.copied, seen.sidechain, seen.session or ""): sighting},
@@ -120,6 +114,23 @@ def lift(seen: Observation, source: str) -> EventState:
         sources=(source,),
         stated_cost=seen.stated_cost,
     )
+
+
+def _readings(seen: Observation) -> dict[str, Reading]:
+    lesser = seen.lesser or {}
+    best = int(seen.evidence)
+    shape = tuple([(part.kind, part.model) for part in seen.parts])
+    if len(shape) == 1:
+        return {
+            unit: (int(lesser.get(unit, best)), 1, count, (count,), shape)
+            for unit, count in seen.parts[0].usage.items()
+        }
+    readings: dict[str, Reading] = {}
+    for unit in dict.fromkeys(unit for part in seen.parts for unit in part.usage):
+        counts = tuple([part.usage.get(unit, 0) for part in seen.parts])
+        evidence = int(lesser.get(unit, best))
+        readings[unit] = (evidence, len(shape), sum(counts), counts, shape)
+    return readings
 
 
 def join(one: EventState, other: EventState) -> EventState:

@@ -203,8 +203,9 @@ def _parts(model: str, usage: Usage) -> tuple[Part, ...]:
         model = steps[0].model or model
     else:
         return _several_parts(model, usage, steps)
-    if usage.server_tool_use is not None:
-        _add_server_tools(counts, usage.server_tool_use)
+    tools = usage.server_tool_use
+    if tools is not None and any(tools.values()):
+        _add_server_tools(counts, tools)
     return (Part(model, counts),)
 
 

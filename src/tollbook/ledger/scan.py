@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tollbook.core.observation import Instant
 from tollbook.ports import Appended, Batch, LedgerStore, Source
 
-_TRANSACTION_OBSERVATIONS = 25_000
+_TRANSACTION_OBSERVATIONS = 40_000
 _TRANSACTION_BYTES = 2 << 30
 
 Progress = Callable[[int, int], None]

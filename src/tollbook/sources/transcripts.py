@@ -87,6 +87,7 @@ class _FileReader:
         self.afresh = found.known is None
         self.label: str | None = None
         self.agent: str | None = None
+        self.apart = os.path.basename(found.path).startswith("agent-")
 
     def batches(self) -> Iterator[Batch]:
         """Every batch of the file; what goes wrong becomes a problem in the last one."""
@@ -182,7 +183,7 @@ class _FileReader:
             agent=self.agent,
             chain=self.cursor.chain,
         )
-        if self.agent is None and _nameless(parsed.observations):
+        if self.agent is None and self.apart and _nameless(parsed.observations):
             self.agent = self._agent()
             return parsed if self.agent is None else self._parse_lines(block)
         return parsed
@@ -246,22 +247,19 @@ class _FileReader:
 
     def _advance(self, block: memoryview, parsed: Parsed) -> None:
         cursor = self.cursor
-        head = cursor.head
-        if cursor.offset < HASH_BYTES:
-            end = cursor.offset + len(block)
+        end = cursor.offset + len(block)
+        head, tail = cursor.head, checksum(block[-HASH_BYTES:])
+        if not cursor.offset:
+            head = checksum(block[:HASH_BYTES])
+        elif len(block) < HASH_BYTES or cursor.offset < HASH_BYTES:
             head = self._checksum(0, min(end, HASH_BYTES))
-        tail = block[-HASH_BYTES:]
-        if len(block) < HASH_BYTES and cursor.offset:
-            end = cursor.offset + len(block)
-            tail_sum = self._checksum(max(0, end - HASH_BYTES), end)
-        else:
-            tail_sum = checksum(tail)
+            tail = self._checksum(max(0, end - HASH_BYTES), end)
         self.cursor = msgspec.structs.replace(
             cursor,
-            offset=cursor.offset + len(block),
+            offset=end,
             line=cursor.line + parsed.newlines,
             head=head,
-            tail=tail_sum,
+            tail=tail,
             chain=parsed.chain,
         )
 
