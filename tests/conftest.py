@@ -20,7 +20,7 @@ settings.register_profile("day", deadline=None)
 settings.register_profile(
     "night",
     deadline=None,
-    max_examples=5_000,
+    max_examples=1_000,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("day")

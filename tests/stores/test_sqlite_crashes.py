@@ -189,7 +189,7 @@ def grow(root: Path, first: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "kills", [10, pytest.param(300, marks=pytest.mark.night)], ids=["some", "many"]
+    "kills", [10, pytest.param(1_000, marks=pytest.mark.night)], ids=["some", "many"]
 )
 def test_killed_processes_lose_and_double_nothing(tmp_path: Path, kills: int) -> None:
     root = tmp_path / "projects" / "-work"
