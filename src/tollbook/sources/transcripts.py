@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from io import FileIO
 
 import msgspec
 
@@ -35,7 +36,9 @@ from tollbook.sources.transcript_files import (
 
 _BLOCK_BYTES = 1 << 20
 LINE_BYTES_MAX = 64 << 20
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_OPEN_FLAGS = os.O_RDONLY
+for _flag in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+    _OPEN_FLAGS |= getattr(os, _flag, 0)  # no platform has them all
 _NEWLINE = b"\n"
 
 
@@ -75,13 +78,17 @@ def _told(odds: Odds) -> Batch:
     )
 
 
+def _opened(path: str, _: int) -> int:
+    return os.open(path, _OPEN_FLAGS)
+
+
 class _FileReader:
     """Reads one file's news in blocks of whole lines."""
 
     def __init__(self, found: Found, buffer: bytearray) -> None:
         self.found = found
         self.buffer = buffer
-        self.handle = -1
+        self.file: FileIO
         self.cursor = found.seen
         self.saved = found.saved
         self.afresh = found.known is None
@@ -93,20 +100,19 @@ class _FileReader:
         """Every batch of the file; what goes wrong becomes a problem in the last one."""
         path = self.found.path
         try:
-            self.handle = os.open(path, _OPEN_FLAGS)
+            self.file = open(path, "rb", buffering=0, opener=_opened)  # noqa: SIM115  # closed below
         except FileNotFoundError:
             return  # deleted since the survey: what was read before stays
         except OSError as error:
             yield self._failed(error)
             return
-        try:
-            if stat.S_ISREG(os.fstat(self.handle).st_mode):
-                self._resume()
-                yield from self._blocks()
-        except OSError as error:
-            yield self._failed(error)
-        finally:
-            os.close(self.handle)
+        with self.file:
+            try:
+                if stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
+                    self._resume()
+                    yield from self._blocks()
+            except OSError as error:
+                yield self._failed(error)
 
     def _failed(self, error: OSError) -> Batch:
         problem = unreadable(self.found.path, error)
@@ -114,7 +120,7 @@ class _FileReader:
 
     def _resume(self) -> None:
         """Go on behind what was read, if the file still begins with it."""
-        seen, known = cursor_of(os.fstat(self.handle)), self.found.known
+        seen, known = cursor_of(os.fstat(self.file.fileno())), self.found.known
         self.cursor = seen
         if known is None:
             return
@@ -137,7 +143,12 @@ class _FileReader:
             )
 
     def _checksum(self, start: int, end: int) -> int:
-        return checksum(os.pread(self.handle, end - start, start))
+        self.file.seek(start)
+        return checksum(self.file.read(end - start) or b"")
+
+    def _fill(self, view: memoryview, position: int) -> int:
+        self.file.seek(position)
+        return self.file.readinto(view) or 0
 
     def _blocks(self) -> Iterator[Batch]:
         """Fill the buffer, hand on its whole lines, keep the rest for the next round."""
@@ -145,7 +156,7 @@ class _FileReader:
         while not finished:
             view = memoryview(self.buffer)
             position = self.cursor.offset + kept
-            filled = kept + os.preadv(self.handle, [view[kept:]], position)
+            filled = kept + self._fill(view[kept:], position)
             finished = filled < len(self.buffer)
             consumed, parsed = self._parse(filled, finished=finished)
             if consumed or finished:
@@ -201,7 +212,7 @@ class _FileReader:
     def _skip_line(self, view: memoryview) -> Batch:
         """Pass over a line no program should write, without holding it in memory."""
         position, size = self.cursor.offset, 0
-        while (count := os.preadv(self.handle, [view], position)) > 0:
+        while (count := self._fill(view, position)) > 0:
             newline = self.buffer.find(_NEWLINE, 0, count)
             size += count if newline < 0 else newline
             position += count if newline < 0 else newline + 1

@@ -71,10 +71,10 @@ def _make_private(path: StrPath) -> None:
     """A ledger is its owner's alone, from its first byte on."""
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         if os.fstat(handle).st_mode & 0o077:
-            os.fchmod(handle, 0o600)
+            os.chmod(path, 0o600)
     finally:
         os.close(handle)
 
