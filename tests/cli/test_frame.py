@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 
 import tollbook
@@ -37,6 +40,31 @@ def test_help_lists_every_command_under_its_section(program: Program) -> None:
 def test_every_command_in_the_table_is_there(program: Program) -> None:
     for name in table.COMMANDS:
         assert "Usage: tollbook" in program.text(name, "--help")
+
+
+def commands() -> Iterator[click.Command]:
+    """Every command, and those below the groups."""
+    for entry in table.COMMANDS.values():
+        if not entry.bare:
+            command = table.load(entry.module).command
+            yield command
+            if isinstance(command, click.Group):
+                yield from command.commands.values()
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=lambda each: each.name)
+def test_every_command_teaches_with_an_example_that_runs(
+    program: Program, command: click.Command
+) -> None:
+    program.write("one", answer(1))
+    program.write("two", answer(2), project="../../backup/claude/projects/-b")
+    program.text("scan")
+    example = (command.epilog or "").removeprefix("Example: ")
+    words = [word for word in shlex.split(example) if "=" not in word]
+
+    assert words[0] == "tollbook"
+    assert command.name in words
+    program.text(*(word.replace("~", str(program.home)) for word in words[1:]))
 
 
 def test_help_and_version_import_no_command(program: Program) -> None:

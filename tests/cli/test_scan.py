@@ -105,7 +105,7 @@ def test_the_doctor_sees_a_last_line_without_end(program: Program) -> None:
     path.write_bytes(path.read_bytes() + answer(2)[:-20])
     program.text("scan")
 
-    assert f"in 1 files: {path}" in program.text("doctor")
+    assert f"in 1 file: {path}" in program.text("doctor")
 
 
 def test_the_doctor_sees_a_ledger_that_others_can_read(program: Program) -> None:

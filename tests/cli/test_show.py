@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from program import Program, answer
@@ -18,6 +20,7 @@ def test_a_response_leads_back_to_its_lines(program: Program) -> None:
     shown = program.text("show", FIRST)
 
     assert "list cost 0.0104 USD" in shown
+    assert re.search(r"^project +/home/me/shop$", shown, re.MULTILINE)
     assert "price read in" in shown
     assert f"{one}:2" in shown
     assert str(two) not in shown, "a copy taught nothing"
@@ -34,6 +37,44 @@ def test_a_response_as_json_adds_up(program: Program) -> None:
     assert seen["list_cost_usd"] == "0.0104"
     assert [line["list_cost_usd"] for line in lines] == ["0.0004", "0.01"]
     assert all(line["evidence"] for line in lines)
+
+
+def test_what_is_paid_by_its_use_is_priced_by_the_thousand(program: Program) -> None:
+    usage = {"output_tokens": 500, "server_tool_use": {"web_search_requests": 3}}
+    message = {"id": FIRST, "role": "assistant", "model": "claude-opus-5-5"}
+    program.write("one", answer(1, message={**message, "usage": usage}))
+
+    shown = program.text("show", FIRST)
+
+    assert re.search(r"web_search_requests +3 +reported +10 per 1,000 +0\.03 ", shown)
+    assert re.search(r"output_tokens +500 +\S+ +20 +0\.01 ", shown)
+
+
+def test_one_is_not_many(program: Program) -> None:
+    ask: dict[str, object] = {
+        "type": "api-request",
+        "id": "ask-1",
+        "sessionId": SESSION,
+        "timestamp": "2026-11-10T12:00:00.000Z",
+        "params": {"model": "x"},
+    }
+    cut: dict[str, object] = {
+        "id": FIRST,
+        "role": "assistant",
+        "model": "claude-opus-5-5",
+        "stop_reason": None,
+        "usage": {"input_tokens": 5, "output_tokens": 1},
+    }
+    program.write("one", answer(1, message=cut), msgspec.json.encode(ask), b'{"usage":')
+
+    shown = program.text("show", SESSION)
+
+    assert "~ 1 response without a final count: the total is a lower bound" in shown
+    assert "1 call sent whose usage no line holds" in shown
+    care = program.text("doctor", code=1)
+    assert "1 call sent whose usage no line holds" in care
+    assert "1 piece of input could not be used" in care
+    assert "1 response in 1 batch\n" in care
 
 
 def test_a_session_is_found_by_its_beginning(program: Program) -> None:

@@ -54,6 +54,7 @@ def test_long_counts_are_shortened(number: int, text: str) -> None:
 def test_counts_words_and_durations() -> None:
     assert count(1234567) == "1,234,567"
     assert (plural(1, "call"), plural(2, "call")) == ("1 call", "2 calls")
+    assert plural(0, "batch", "batches") == "0 batches"
     assert duration(3 * 3_600_000 + 5 * 60_000) == "3h 05m"
     assert (duration(59_999), duration(-1)) == ("0m", "0m")
 

@@ -23,7 +23,7 @@ from tollbook.render.report_json import write_json
 _RECENT = timedelta(days=2)  # and today: three days
 
 
-@click.command(name="blocks")
+@click.command(name="blocks", epilog="Example: tollbook blocks --active")
 @click.option("--active", is_flag=True, help="Only the window that is not over")
 @click.option("--recent", is_flag=True, help="Only those of the last three days")
 @click.option("--order", type=click.Choice(["asc", "desc"]), help="Which way")

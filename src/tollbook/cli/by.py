@@ -10,7 +10,7 @@ from tollbook.cli.options import report_options
 from tollbook.core.report import DIMENSIONS
 
 
-@click.command(name="by")
+@click.command(name="by", epilog="Example: tollbook by tool --since week --model opus")
 @click.argument("dimension", metavar="DIM", type=click.Choice(DIMENSIONS))
 @report_options
 @with_app

@@ -53,7 +53,11 @@ EXAMPLE = """\
 """
 
 
-@click.group(name="config", invoke_without_command=True)
+@click.group(
+    name="config",
+    invoke_without_command=True,
+    epilog="Example: TOLLBOOK_TIMEZONE=UTC tollbook config",
+)
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
@@ -67,13 +71,13 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
             click.echo(_json() if as_json else _text())
 
 
-@command.command(name="path")
+@command.command(name="path", epilog="Example: tollbook config path")
 def path_command() -> None:
     """Say which file is read."""
     click.echo(settings_path())
 
 
-@command.command(name="init")
+@command.command(name="init", epilog="Example: tollbook config init")
 def init_command() -> None:
     """Write a file with every setting as a comment; an existing one is left alone."""
     with spoken():

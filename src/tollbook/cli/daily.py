@@ -9,7 +9,7 @@ from tollbook.cli.context import App, with_app
 from tollbook.cli.options import report_options
 
 
-@click.command(name="daily")
+@click.command(name="daily", epilog="Example: tollbook daily --since 7d --breakdown")
 @report_options
 @with_app
 def command(app: App, /, **options: object) -> None:

@@ -18,6 +18,7 @@ from tollbook.config import transcript_folders
 from tollbook.ledger.doctor import CARE, Finding, examine
 from tollbook.places import ledger_path
 from tollbook.render.columns import columns
+from tollbook.render.figures import plural
 from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 from tollbook.wiring import find_unfinished, make_sources, make_transcripts
@@ -27,7 +28,7 @@ _MEGABYTE = 10**6
 _NAMED_MAX = 3
 
 
-@click.command(name="doctor")
+@click.command(name="doctor", epilog="Example: tollbook doctor --json")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON")
 @with_app
 def command(app: App, *, as_json: bool) -> int:
@@ -89,6 +90,10 @@ def _megabytes(size: int) -> str:
     return f"{-(-size // _MEGABYTE):,} MB"
 
 
+def _files(number: int) -> str:
+    return plural(number, "file")
+
+
 def _sources(app: App) -> Iterator[Finding]:
     for folder in transcript_folders(app.config):
         if not os.path.exists(folder):
@@ -97,7 +102,7 @@ def _sources(app: App) -> Iterator[Finding]:
         found = make_transcripts([folder]).survey({})
         yield Finding(
             name="source",
-            what=f"{folder}: {found.origins:,} files, {_megabytes(found.size)}",
+            what=f"{folder}: {_files(found.origins)}, {_megabytes(found.size)}",
         )
     for source in make_sources(app.config):
         cursors = app.store.cursors(source.name)
@@ -105,13 +110,12 @@ def _sources(app: App) -> Iterator[Finding]:
         yield Finding(name="last news", what=_news(app))
         yield Finding(
             name="unread",
-            what=f"{len(pending.items):,} files, {_megabytes(pending.size)}",
+            what=f"{_files(len(pending.items))}, {_megabytes(pending.size)}",
         )
         cut = find_unfinished(cursors)
         names = ": " + ", ".join(cut[:_NAMED_MAX]) if cut else ""
-        yield Finding(
-            name="unfinished last lines", what=f"in {len(cut):,} files{names}"
-        )
+        what = f"in {_files(len(cut))}{names}"
+        yield Finding(name="unfinished last lines", what=what)
 
 
 def _news(app: App) -> str:

@@ -9,7 +9,9 @@ from tollbook.cli.context import App, with_app
 from tollbook.cli.options import report_options
 
 
-@click.command(name="models")
+@click.command(
+    name="models", epilog="Example: tollbook models --since 30d --sort tokens"
+)
 @report_options
 @with_app
 def command(app: App, /, **options: object) -> None:

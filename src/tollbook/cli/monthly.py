@@ -9,7 +9,7 @@ from tollbook.cli.context import App, with_app
 from tollbook.cli.options import report_options
 
 
-@click.command(name="monthly")
+@click.command(name="monthly", epilog="Example: tollbook monthly --since year --csv")
 @report_options
 @with_app
 def command(app: App, /, **options: object) -> None:

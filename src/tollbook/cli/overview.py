@@ -20,7 +20,9 @@ from tollbook.render.report_csv import report_csv
 from tollbook.render.report_json import write_json
 
 
-@click.command(name="overview")
+@click.command(
+    name="overview", epilog="Example: tollbook overview --since month --model opus"
+)
 @filter_options
 @with_app
 def command(app: App, /, **options: object) -> None:

@@ -59,12 +59,12 @@ def _print_json(document: Mapping[str, object]) -> None:
     click.echo(write_json(document))
 
 
-@click.group(name="prices")
+@click.group(name="prices", epilog="Example: tollbook prices show claude-opus-5-5")
 def command() -> None:
     """List, show and check the prices: US dollars per million tokens."""
 
 
-@command.command(name="list")
+@command.command(name="list", epilog="Example: tollbook prices list --at 2026-11-01")
 @_at_option
 @_json_option
 def list_command(at: Instant | None, *, as_json: bool) -> None:
@@ -117,7 +117,7 @@ def _fast(row: Row) -> str:
     return f"{fast[Unit.UNCACHED_INPUT]}/{fast[Unit.OUTPUT]}" if fast else ""
 
 
-@command.command(name="show")
+@command.command(name="show", epilog="Example: tollbook prices show claude-opus-5-5")
 @click.argument("model")
 @_at_option
 @_json_option
@@ -151,7 +151,7 @@ def _page(raw: str, at: Instant | None) -> Page | None:
     return card_page(card, book.version) if card else None
 
 
-@command.command(name="check")
+@command.command(name="check", epilog="Example: tollbook prices check --json")
 @_json_option
 @click.pass_context
 def check_command(ctx: click.Context, *, as_json: bool) -> None:

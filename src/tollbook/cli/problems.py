@@ -15,7 +15,9 @@ from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 
 
-@click.command(name="problems")
+@click.command(
+    name="problems", epilog="Example: tollbook problems --code line-not-json"
+)
 @click.option("--code", metavar="CODE", help="Only problems with this code")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with counts by code")
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV")

@@ -9,7 +9,9 @@ from tollbook.cli.context import App, with_app
 from tollbook.cli.options import report_options
 
 
-@click.command(name="projects")
+@click.command(
+    name="projects", epilog="Example: tollbook projects --since month --breakdown model"
+)
 @report_options
 @with_app
 def command(app: App, /, **options: object) -> None:

@@ -12,11 +12,12 @@ from tollbook.cli.speak import warn
 from tollbook.config import transcript_folders
 from tollbook.core.errors import SourceRejectedError
 from tollbook.ports import Appended
+from tollbook.render.figures import plural
 from tollbook.render.report_json import write_json
 from tollbook.wiring import make_sources, make_transcripts
 
 
-@click.command(name="scan")
+@click.command(name="scan", epilog="Example: tollbook scan ~/backup/claude")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="The counts as one JSON object")
 @with_app
@@ -42,10 +43,11 @@ def _json(found: Appended) -> str:
 
 
 def _text(found: Appended) -> str:
+    lines, new = plural(found.lines, "line"), plural(found.responses, "new response")
     counts = (
-        f"{found.lines:,} lines = {found.added:,} added + {found.repeated:,} repeated"
-        f" + {found.refused:,} refused; {found.responses:,} new responses"
+        f"{lines} = {found.added:,} added + {found.repeated:,} repeated"
+        f" + {found.refused:,} refused; {new}"
     )
     if found.problems:
-        counts += f"; {found.problems:,} problems, see `tollbook problems`"
+        counts += f"; {plural(found.problems, 'problem')}, see `tollbook problems`"
     return counts

@@ -9,7 +9,9 @@ from tollbook.cli.context import App, with_app
 from tollbook.cli.options import report_options
 
 
-@click.command(name="sessions")
+@click.command(
+    name="sessions", epilog="Example: tollbook sessions --since today --sort cost"
+)
 @report_options
 @with_app
 def command(app: App, /, **options: object) -> None:

@@ -11,7 +11,7 @@ from tollbook.ledger.show import SessionView, find
 from tollbook.render.report_json import write_json
 
 
-@click.command(name="show")
+@click.command(name="show", epilog="Example: tollbook show 4bc1a0de")
 @click.argument("name", metavar="SESSION|RESPONSE")
 @click.option("--json", "as_json", is_flag=True, help="As JSON")
 @timezone_option

@@ -79,6 +79,7 @@ def _whole(view: ResponseView) -> Document:
         **_summary(view),
         "session": event.session,
         "project": event.project,
+        "path": view.path,
         "branch": event.branch,
         "skill": event.skill,
         "first_at": moment(event.first_at),

@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from tollbook.cli.show_json import evidence_name
-from tollbook.core.money import TOKENS_PER_MTOK, usd_exact
+from tollbook.core.money import TOKENS_PER_MTOK, Money, usd_exact
 from tollbook.core.observation import Evidence, Instant
 from tollbook.core.rate import PriceLine
-from tollbook.core.units import Unit
+from tollbook.core.units import TOKEN_UNITS, Unit
 from tollbook.ledger.show import PricedPart, ResponseView, SessionView
 from tollbook.render.columns import columns
-from tollbook.render.figures import count, money, short
+from tollbook.render.figures import count, money, plural, short
 from tollbook.render.safe import safe
 
 _SHORT_ID = 12
 _TOOLS_MAX = 3
+_FEE_USES = 1_000  # as the price pages state fees
 _FIGURES = ("responses", "list cost")
 
 
@@ -40,13 +41,11 @@ def session_text(view: SessionView, zone: ZoneInfo) -> Iterator[str]:
     if view.tally.net_cost != view.tally.list_cost:
         yield f"at your terms: {money(view.tally.net_cost)}"
     if view.tally.partial_responses:
-        yield (
-            f"~ {count(view.tally.partial_responses)} responses have no final count: "
-            "the total is a lower bound"
-        )
+        partial = plural(view.tally.partial_responses, "response")
+        yield f"~ {partial} without a final count: the total is a lower bound"
     if view.unrecorded_calls:
-        calls = count(view.unrecorded_calls)
-        yield f"{calls} calls were sent whose usage no line holds"
+        calls = plural(view.unrecorded_calls, "call")
+        yield f"{calls} sent whose usage no line holds"
     for each in view.statements:
         place = f"{safe(each.origin)}:{each.line.line}"
         yield f"stated: {money(each.line.stated_cost)} in {place}, kept as a check"
@@ -90,7 +89,7 @@ def response_text(view: ResponseView, zone: ZoneInfo) -> Iterator[str]:
         ("message", event.message_id),
         ("request", event.request_id),
         ("session", event.session),
-        ("project", event.project),
+        ("project", view.path or event.project),
         ("branch", event.branch),
         ("agent", event.agent),
         ("skill", event.skill),
@@ -134,7 +133,7 @@ def _part(priced: PricedPart, lesser: dict[str, int], level: int) -> Iterator[st
             line.unit,
             count(line.count),
             evidence_name(lesser.get(line.unit, level)),
-            "-" if line.price is None else usd_exact(line.price * TOKENS_PER_MTOK),
+            "-" if line.price is None else _price(line.unit, line.price),
             "unpriced" if line.price is None else usd_exact(line.amount),
             _how(line),
         )
@@ -148,12 +147,19 @@ def _part(priced: PricedPart, lesser: dict[str, int], level: int) -> Iterator[st
         yield "  the output count is a lower bound: no final count was written"
 
 
+def _price(unit: str, price: Money) -> str:
+    """For a million tokens, or a thousand uses of what is paid by its use."""
+    if unit in TOKEN_UNITS:
+        return usd_exact(price * TOKENS_PER_MTOK)
+    return f"{usd_exact(price * _FEE_USES)} per {_FEE_USES:,}"
+
+
 def _how(line: PriceLine) -> str:
     if line.why:
         return line.why
     steps = [*line.steps, *([f"{line.terms}"] if line.terms else [])]
     base = line.base_price
-    start = "" if base is None or not steps else usd_exact(base * TOKENS_PER_MTOK)
+    start = "" if base is None or not steps else _price(line.unit, base)
     return ", ".join([start, *steps]) if steps else "list price"
 
 

@@ -8,11 +8,12 @@ import msgspec
 from tollbook.cli.context import App, with_app
 from tollbook.cli.speak import EXIT_FOUND
 from tollbook.ledger.verify import Verification, verify
+from tollbook.render.figures import plural
 from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 
 
-@click.command(name="verify")
+@click.command(name="verify", epilog="Example: tollbook verify --repair")
 @click.option("--repair", is_flag=True, help="Keep what was derived anew")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object")
 @with_app
@@ -31,10 +32,12 @@ def command(app: App, *, repair: bool, as_json: bool) -> int:
 
 
 def _text(found: Verification) -> str:
-    responses, calls = found.responses, found.unrecorded_calls
+    responses = plural(found.responses, "response")
+    calls = plural(found.unrecorded_calls, "unrecorded call")
+    batches = plural(found.batches, "batch", "batches")
     lines = [
-        f"compared {responses:,} responses, all totals and {calls:,} unrecorded calls",
-        f"with {found.batches:,} batches of facts, each checked for damage",
+        f"compared {responses}, all totals and {calls}",
+        f"with {batches} of facts, each checked for damage",
         *(f"differs: {safe(text)}" for text in found.differences),
     ]
     if not found.differences:

@@ -9,7 +9,7 @@ from tollbook.cli.context import App, with_app
 from tollbook.cli.options import report_options
 
 
-@click.command(name="weekly")
+@click.command(name="weekly", epilog="Example: tollbook weekly --since 3m --json")
 @report_options
 @with_app
 def command(app: App, /, **options: object) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from tollbook.core.observation import Instant
 from tollbook.ports import LedgerStore, UsageQuery
+from tollbook.render.figures import plural
 
 FINE, CARE = "fine", "care"
 _AHEAD_MS = 3_600_000
@@ -33,21 +34,23 @@ def examine(store: LedgerStore, *, now: Instant, prices: str) -> Iterator[Findin
     """
     health, coverage = store.health(), store.coverage()
     yield Finding(name="engine", what=f"{health.engine}, schema {health.schema}")
+    batches = plural(health.batches, "batch", "batches")
     yield Finding(
         name="facts",
-        what=f"{health.responses:,} responses in {health.batches:,} batches",
+        what=f"{plural(health.responses, 'response')} in {batches}",
     )
     yield _prices(health.price_version, prices)
     yield _clock(store, now)
     yield _unpriced(store)
+    calls = plural(coverage.unrecorded_calls, "call")
     yield Finding(
         name="unrecorded calls",
-        what=f"{coverage.unrecorded_calls:,} calls were sent whose usage no line holds",
+        what=f"{calls} sent whose usage no line holds",
     )
     count = coverage.problems
     yield Finding(
         name="problems",
-        what=f"{count:,} pieces of input could not be used",
+        what=f"{plural(count, 'piece')} of input could not be used",
         state=CARE if count else FINE,
         remedy="see `tollbook problems`" if count else "",
     )
@@ -72,7 +75,7 @@ def _clock(store: LedgerStore, now: Instant) -> Finding:
         return Finding(name="clock", what="no response lies ahead of this machine's")
     return Finding(
         name="clock",
-        what=f"{ahead:,} responses lie ahead of this machine's clock",
+        what=f"{plural(ahead, 'response')} ahead of this machine's clock",
         state=CARE,
         remedy="set the clock right; the times are kept as they were written",
     )

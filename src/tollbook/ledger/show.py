@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 
 import msgspec
@@ -36,6 +36,7 @@ class ResponseView(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PricedPart, ...]
     tally: Tally
     context_tokens: int  # all that went in, cached or not
+    path: str | None  # the folder the project's name stands for, where it is known
 
     @property
     def unpriced(self) -> dict[str, int]:
@@ -83,7 +84,7 @@ def find(
     Raises:
         NotFoundError: Nothing goes by that name, or several sessions begin with it.
     """
-    found = tuple(response(each, rater) for each in store.find_events(response=name))
+    found = _responses(store, rater, store.find_events(response=name))
     if found:
         return found
     sessions = store.sessions(name)
@@ -103,18 +104,18 @@ def find(
 
 def session(store: LedgerStore, rater: Rater, name: str) -> SessionView:
     """A session with its responses in order."""
-    views = tuple(response(each, rater) for each in store.find_events(session=name))
+    views = _responses(store, rater, store.find_events(session=name))
     agents: dict[str, Tally] = {}
     for view in views:
         event = view.stored.event
         agent = (event.agent or "sub-agent") if event.sidechain else ""
         agents[agent] = agents.get(agent, Tally()).plus(view.tally)
     whole: tuple[Instant, Instant] = (0, 2**61)
-    project = next((view.stored.event.project for view in views), None)
+    first = views[0] if views else None
     return SessionView(
         session=name,
-        project=project,
-        path=store.labels().get(project) if project else None,
+        project=first.stored.event.project if first else None,
+        path=first.path if first else None,
         responses=views,
         tally=_sum([view.tally for view in views]),
         agents=agents,
@@ -123,7 +124,16 @@ def session(store: LedgerStore, rater: Rater, name: str) -> SessionView:
     )
 
 
-def response(stored: StoredEvent, rater: Rater) -> ResponseView:
+def _responses(
+    store: LedgerStore, rater: Rater, found: Iterable[StoredEvent]
+) -> tuple[ResponseView, ...]:
+    labels = store.labels()
+    return tuple(response(each, rater, labels) for each in found)
+
+
+def response(
+    stored: StoredEvent, rater: Rater, labels: Mapping[str, str]
+) -> ResponseView:
     """A response with the price of each unit of each part."""
     event = stored.event
     return ResponseView(
@@ -131,6 +141,7 @@ def response(stored: StoredEvent, rater: Rater) -> ResponseView:
         parts=tuple(_priced(event.parts, event.conditions, event.at, rater)),
         tally=_sum([share.tally for share in stored.shares]),
         context_tokens=sum(event.parts[-1].usage.get(unit, 0) for unit in PROMPT_UNITS),
+        path=labels.get(event.project or ""),
     )
 
 

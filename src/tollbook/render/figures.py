@@ -44,6 +44,6 @@ def duration(milliseconds: int) -> str:
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m"
 
 
-def plural(number: int, noun: str) -> str:
-    """``1 response``, ``2 responses``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def plural(number: int, noun: str, many: str | None = None) -> str:
+    """``1 response``, ``2 responses``; ``many`` where an s is not enough."""
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
