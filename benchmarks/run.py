@@ -28,6 +28,12 @@ from pathlib import Path
 HERE = Path(__file__).parent
 WORK = HERE / ".work"
 TOLLBOOK = str(Path(sys.executable).with_name("tollbook"))
+MANY = 5_000
+LINE = (
+    '{"type":"assistant","timestamp":"2026-11-01T10:00:00.000Z","requestId":"req_NUMBER",'
+    '"sessionId":"NUMBER","message":{"id":"msg_01NUMBER","model":"claude-opus-5-5",'
+    '"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":5}}}\n'
+)
 PEER = "20.0.24"  # the newest ccusage whose native binary was on the registry
 
 
@@ -68,6 +74,19 @@ def corpus(size: str) -> tuple[Path, Path]:
     return home, truth
 
 
+def many_files() -> Path:
+    """A home with ``MANY`` small transcripts: what a look for news has to walk over."""
+    home = WORK / "many"
+    if not home.exists():
+        for number in range(MANY):
+            folder = home / ".claude" / "projects" / f"-home-dev-work-{number % 40}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number:08}-0000-4000-8000-000000000000.jsonl").write_text(
+                LINE.replace("NUMBER", f"{number:022}")
+            )
+    return home
+
+
 def environment(home: Path, ledger: Path) -> dict[str, str]:
     """As little as a command needs; no byte code is written or lost between runs."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -97,17 +116,17 @@ Contest = dict[str, Callable[[], Sample]]
 def contestants(home: Path, ledger: Path) -> Contest:
     """Everything that is measured, by the name it is printed under."""
     env = environment(home, ledger)
-    files = sorted(str(path) for path in home.rglob("*.jsonl"))
-    grown = Path(max(files, key=lambda path: Path(path).stat().st_size))
+    many = environment(many_files(), ledger.with_name("ledger-many"))
+    grown = next(many_files().rglob("*.jsonl"))
 
     def first_scan() -> Sample:
         shutil.rmtree(ledger, ignore_errors=True)
         return run([TOLLBOOK, "daily", "--json"], env)
 
     def one_grew() -> Sample:
-        with grown.open("ab") as file:
-            file.write(b'{"type":"mode","mode":"default"}\n')
-        return run([TOLLBOOK, "daily", "--json"], env)
+        with grown.open("a") as file:
+            file.write(LINE.replace("NUMBER", f"{time.time_ns():022}"))
+        return run([TOLLBOOK, "daily", "--json"], many)
 
     def statusline() -> Sample:
         return run(["sh", "-c", f"echo '{{}}' | {TOLLBOOK} statusline"], env)
@@ -119,7 +138,10 @@ def contestants(home: Path, ledger: Path) -> Contest:
         ),
         "first scan and report": first_scan,
         "nothing changed": lambda: run([TOLLBOOK, "daily", "--json"], env),
-        "one file grew": one_grew,
+        f"nothing changed, {MANY} files": lambda: run(
+            [TOLLBOOK, "daily", "--json"], many
+        ),
+        f"one of {MANY} files grew": one_grew,
         "statusline": statusline,
         "--help": lambda: run([TOLLBOOK, "--help"], env),
     }

@@ -11,13 +11,11 @@ import click
 import msgspec
 
 from tollbook.cli.context import App
+from tollbook.cli.late import CSV, JSON, TEXT, late
 from tollbook.cli.options import Given, books_of, display_of, given, question_of
 from tollbook.core.report import TIME_DIMENSIONS, Line, Report
 from tollbook.ledger.report import load
 from tollbook.render.ink import WIDTH_MIN, Ink
-from tollbook.render.report_csv import report_csv
-from tollbook.render.report_json import document, write_json
-from tollbook.render.report_text import report_text
 
 _WIDTH = 100  # of a pipe
 _KEYS: dict[str, Callable[[Line], Any]] = {
@@ -45,11 +43,12 @@ def write(app: App, asked: Given, report: Report) -> None:
     """Write a report with lines."""
     del app
     if asked.as_json:
-        click.echo(write_json(document(report)))
+        form = late(JSON)
+        click.echo(form.write_json(form.document(report)))
     elif asked.as_csv:
-        click.echo(report_csv(report), nl=False)
+        click.echo(late(CSV).report_csv(report), nl=False)
     else:
-        say(report_text(report, ink()))
+        say(late(TEXT).report_text(report, ink()))
 
 
 def in_order(report: Report, asked: Given) -> tuple[Line, ...]:

@@ -6,6 +6,9 @@ from importlib import import_module
 from types import ModuleType
 
 PROGRESS = "tollbook.cli.progress"  # the bar of a terminal
+CSV = "tollbook.render.report_csv"  # the three forms of a report
+JSON = "tollbook.render.report_json"
+TEXT = "tollbook.render.report_text"
 TOML = "tomllib"  # where there are settings
 TIME = "datetime"  # where the settings name a time zone,
 ZONES = "zoneinfo"  # which the system's clock does not show

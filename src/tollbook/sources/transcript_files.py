@@ -32,16 +32,6 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tail: int = 0  # checksum of the last bytes read, at most HASH_BYTES
     chain: Chain | None = None  # an answer whose further lines may still come
 
-    def is_of(self, status: os.stat_result) -> bool:
-        """Whether nothing at all happened to the file since."""
-        return (
-            self.size == status.st_size
-            and self.changed_ns == status.st_ctime_ns
-            and self.modified_ns == status.st_mtime_ns
-            and self.inode == status.st_ino
-            and self.device == status.st_dev
-        )
-
 
 encode_cursor = msgspec.msgpack.Encoder().encode
 decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
@@ -78,6 +68,23 @@ def cursor_of(status: os.stat_result) -> Cursor:
     )
 
 
+def is_of(saved: bytes, status: os.stat_result) -> bool:
+    """Whether nothing at all happened to a file since its cursor was saved.
+
+    A cursor begins with what the file system said, so thousands are compared undecoded.
+    """
+    now = encode_cursor(
+        (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
+    )
+    return saved.startswith(now[1:], 1)  # behind the number of fields
+
+
 def checksum(data: bytes | memoryview) -> int:
     """Tells whether bytes are what they were."""
     return zlib.crc32(data)
@@ -95,12 +102,14 @@ def survey(roots: Sequence[StrPath], cursors: Mapping[str, bytes]) -> Pending:
                 problems.append(found)
                 continue
             path, project, status = found
+            if path in visited:
+                continue
+            visited.add(path)
             saved = cursors.get(path)
-            known = None if saved is None else decode_cursor(saved)
-            if path not in visited and (known is None or not known.is_of(status)):
+            if saved is None or not is_of(saved, status):
+                known = None if saved is None else decode_cursor(saved)
                 items.append(Found(path, project, cursor_of(status), saved, known))
                 size += _unread(status.st_size, known)
-            visited.add(path)
     said = cursors.get(SURVEY)
     if encode_problems(problems) != (said or encode_problems([])):
         items.append(Odds(problems, said))

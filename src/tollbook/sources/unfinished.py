@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from tollbook.sources.transcript_files import decode_cursor
+from tollbook.sources.transcript_files import decode_cursor, is_of
 
 
 def unfinished(cursors: Mapping[str, bytes]) -> list[str]:
@@ -20,6 +20,6 @@ def unfinished(cursors: Mapping[str, bytes]) -> list[str]:
 
 def _unchanged(path: str, saved: bytes) -> bool:
     try:
-        return decode_cursor(saved).is_of(os.lstat(path))
+        return is_of(saved, os.lstat(path))
     except OSError:
         return False
