@@ -222,7 +222,11 @@ class LedgerStore(Protocol):
         ...
 
     def verify(self) -> list[str]:
-        """Differences between what is stored and what the observations say."""
+        """Differences between what is stored and what the observations say.
+
+        Raises:
+            StoreDamagedError: Observations are lost or damaged; nothing was changed.
+        """
         ...
 
     def close(self) -> None:

@@ -34,6 +34,8 @@ def command(app: App, code: str | None, *, as_json: bool, as_csv: bool) -> None:
         click.echo(write_csv(Problem.__struct_fields__, rows), nl=False)
     elif found:
         click.echo(_text(found))
+    elif code is not None:
+        click.echo(f"no problem has the code {safe(code)!r}")
     else:
         click.echo("no problems: everything that was found could be read")
 

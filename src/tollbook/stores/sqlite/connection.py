@@ -31,7 +31,7 @@ _PRAGMAS = (
 )
 
 
-def open_ledger(path: StrPath, *, read_only: bool = False) -> apsw.Connection:
+def open_ledger(path: StrPath) -> apsw.Connection:
     """Open the file, make it if need be, and bring its tables up to date.
 
     Raises:
@@ -41,18 +41,12 @@ def open_ledger(path: StrPath, *, read_only: bool = False) -> apsw.Connection:
     """
     _refuse_old_library()
     with translated(path):
-        if not read_only:
-            _make_private(path)
-        flags = (
-            apsw.SQLITE_OPEN_READONLY
-            if read_only
-            else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-        )
-        connection = apsw.Connection(os.fspath(path), flags=flags)
+        _make_private(path)
+        connection = apsw.Connection(os.fspath(path))
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-        for pragma in _PRAGMAS[1:] if read_only else _PRAGMAS:
+        for pragma in _PRAGMAS:
             connection.execute(pragma)
-        _migrate(connection, path, read_only=read_only)
+        _migrate(connection, path)
     return connection
 
 
@@ -79,7 +73,7 @@ def _make_private(path: StrPath) -> None:
         os.close(handle)
 
 
-def _migrate(connection: apsw.Connection, path: StrPath, *, read_only: bool) -> None:
+def _migrate(connection: apsw.Connection, path: StrPath) -> None:
     version = connection.pragma("user_version")
     owner = connection.pragma("application_id")
     assert isinstance(version, int)
@@ -92,7 +86,7 @@ def _migrate(connection: apsw.Connection, path: StrPath, *, read_only: bool) -> 
     if owner not in (0, APPLICATION_ID) or (owner == 0 and _has_tables(connection)):
         message = f"{path}: is a database, but no tollbook ledger; choose another file"
         raise StoreDamagedError(message)
-    if version == len(MIGRATIONS) or read_only:
+    if version == len(MIGRATIONS):
         return
     with transaction(connection, path):
         version = connection.pragma("user_version")

@@ -166,14 +166,12 @@ class SqliteStore:
                 (number,),
             ).get
             if row is None:
-                continue
+                what = f"the facts of segment {number} are gone"
+                raise self._damaged(what)
             source, origin, checksum, body = row
             if zlib.crc32(body) != checksum:
-                message = (
-                    f"{self.path}: the facts of segment {number} are damaged; restore a "
-                    "backup, or move the file away and scan again"
-                )
-                raise StoreDamagedError(message)
+                what = f"the facts of segment {number} are damaged"
+                raise self._damaged(what)
             yield (
                 number,
                 self._texts[source] or "",
@@ -181,15 +179,18 @@ class SqliteStore:
                 decode_segment(body),
             )
 
+    def _damaged(self, what: str) -> StoreDamagedError:
+        remedy = "restore a backup, or move the file away and scan again"
+        return StoreDamagedError(f"{self.path}: {what}; {remedy}")
+
     def verify(self) -> list[str]:
         """See ``LedgerStore.verify``."""
         with translated(self.path):
-            found = [
-                f"the file is not sound: {text}"
-                for (text,) in self._db.execute("PRAGMA integrity_check")
-                if text != "ok"
-            ]
-            return found or self._differences()
+            sound = self._db.execute("PRAGMA integrity_check(1)").get
+            if sound != "ok":
+                what = f"the file is not sound ({sound})"
+                raise self._damaged(what)
+            return self._differences()
 
     def _differences(self) -> list[str]:
         """Derive everything again, compare, and take it back."""
