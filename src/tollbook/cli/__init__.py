@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 
@@ -18,6 +19,7 @@ def main() -> None:
     The status line is drawn after every turn of a conversation, so it comes before
     everything that costs time; so do help and version.
     """
+    gc.disable()  # a command ends before rubbish that refers to itself could matter
     words = sys.argv[1:]
     if words[:1] == ["statusline"]:
         sys.exit(import_module(_BARE).run(words[1:]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -96,14 +95,12 @@ class App:
         """
         progress = no_progress if quiet or not sys.stderr.isatty() else _Progress()
         total = Appended()
-        gc.disable()  # nothing here refers to itself, and looking costs a sixth
         try:
             for source in sources:
                 total = total.plus(
                     scan(source, self.store, now=clock, progress=progress)
                 )
         finally:
-            gc.enable()
             if isinstance(progress, _Progress):
                 progress.close()
         return total
