@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from tollbook.core.money import usd_exact
 from tollbook.core.report import Block, Report
 from tollbook.render.fields import frame, line_amounts, moment
-from tollbook.render.figures import count, duration, money, short
+from tollbook.render.figures import duration, money, short
 from tollbook.render.ink import Ink
 from tollbook.render.plots import bar
 from tollbook.render.report_csv import write_csv
-from tollbook.render.report_text import costs, notes
+from tollbook.render.report_text import figures, notes
 from tollbook.render.table import Column, Table, draw
 
 _BAR = 30
@@ -43,18 +43,7 @@ def _table(report: Report, blocks: Sequence[Block]) -> Table:
             right=False,
             rank=3,
         ),
-        Column(
-            title="Responses",
-            texts=[count(line.used.responses) for line in lines],
-            rank=4,
-        ),
-        Column(
-            title="Output",
-            texts=[short(line.used.output_tokens) for line in lines],
-            rank=5,
-        ),
-        Column(title="Tokens", texts=[short(line.tokens) for line in lines], rank=2),
-        *costs(report, lines),
+        *figures(report, lines),
     ]
     return Table(columns=columns, bars=[line.used.list_cost for line in lines[:-1]])
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import date
 
 from tollbook.core.money import Money, usd_exact
-from tollbook.core.report import Line, Report
+from tollbook.core.report import Report
 from tollbook.render.fields import line_fields
-from tollbook.render.figures import count, money, short
+from tollbook.render.figures import money
 from tollbook.render.ink import Ink
 from tollbook.render.plots import sparkline
 from tollbook.render.report_json import document
-from tollbook.render.report_text import costs, joined, name_of, notes
+from tollbook.render.report_text import figures, joined, name_of, notes
 from tollbook.render.table import Column, Table, draw
 
 _TOPS = 5
@@ -43,26 +43,9 @@ def _now(report: Report) -> Table:
     lines = report.lines
     names = [(line.name or "").capitalize() for line in lines]
     return Table(
-        columns=[Column(title="", texts=names, right=False), *_figures(report, lines)],
+        columns=[Column(title="", texts=names, right=False), *figures(report, lines)],
         total=False,
     )
-
-
-def _figures(report: Report, lines: Sequence[Line]) -> list[Column]:
-    return [
-        Column(
-            title="Responses",
-            texts=[count(line.used.responses) for line in lines],
-            rank=4,
-        ),
-        Column(
-            title="Output",
-            texts=[short(line.used.output_tokens) for line in lines],
-            rank=5,
-        ),
-        Column(title="Tokens", texts=[short(line.tokens) for line in lines], rank=2),
-        *costs(report, lines),
-    ]
 
 
 def _trend(report: Report, trend: Trend, ink: Ink) -> list[str]:
@@ -95,7 +78,7 @@ def _top(report: Report) -> Table:
                 least=24,
                 tail=report.dimension == "project",
             ),
-            *_figures(report, lines),
+            *figures(report, lines),
         ],
         bars=[line.used.list_cost for line in lines],
         total=False,

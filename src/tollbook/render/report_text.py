@@ -99,6 +99,24 @@ def _columns(report: Report, rows: Sequence[tuple[Line, str]]) -> Iterator[Colum
     yield from costs(report, lines)
 
 
+def figures(report: Report, lines: Sequence[Line]) -> list[Column]:
+    """The columns of a short table."""
+    return [
+        Column(
+            title="Responses",
+            texts=[count(line.used.responses) for line in lines],
+            rank=4,
+        ),
+        Column(
+            title="Output",
+            texts=[short(line.used.output_tokens) for line in lines],
+            rank=5,
+        ),
+        Column(title="Tokens", texts=[short(line.tokens) for line in lines], rank=2),
+        *costs(report, lines),
+    ]
+
+
 def costs(report: Report, lines: Sequence[Line]) -> Iterator[Column]:
     """The columns of money."""
     amounts = [line.used.list_cost for line in lines]
