@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -138,6 +139,21 @@ def test_a_reader_who_leaves_early_hears_nothing(program: Program) -> None:
 
     assert running.returncode == 0
     assert said == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has one")
+@pytest.mark.parametrize("words", [("daily",), ("daily", "--json"), ("prices", "list")])
+def test_an_answer_that_cannot_be_written_ends_with_6(
+    program: Program, words: tuple[str, ...]
+) -> None:
+    program.write("one", answer(1))
+    with Path("/dev/full").open("wb") as full:
+        running = program.start(*words, stdout=full)
+        _, said = running.communicate(timeout=60)
+
+    assert running.returncode == 6
+    assert said.startswith(b"tollbook: the output: ")
+    assert said.count(b"\n") == 1
 
 
 def test_new_terms_are_applied_to_what_is_stored(program: Program) -> None:

@@ -62,16 +62,40 @@ def test_two_processes_at_once_count_once(program: Program) -> None:
     assert found["differences"] == []
 
 
+def by_hand(program: Program, statement: str) -> None:
+    """Do to the ledger what tollbook never does."""
+    ledger = apsw.Connection(str(program.home / "ledger" / "ledger.db"))
+    ledger.execute(statement)
+    ledger.close()
+
+
 def test_verify_finds_a_changed_total_and_repairs_it(program: Program) -> None:
     program.write("one", answer(1))
     program.text("scan")
-    ledger = apsw.Connection(str(program.home / "ledger" / "ledger.db"))
-    ledger.execute("UPDATE usage_by_project SET list_micro = list_micro + 1")
-    ledger.close()
+    by_hand(program, "UPDATE usage_by_project SET list_micro = list_micro + 1")
 
     assert program.json("verify", code=1)["differences"]
+    told = program.text("verify", code=1)
+    assert "differs: usage_by_project: 1 row stored, but not what the facts" in told
+    assert told.endswith("`tollbook verify --repair` derives the rest\n")
+
+    told = program.text("verify", "--repair")
+    assert "differs: usage_by_project" in told
+    assert told.endswith("everything was derived anew and stored\n")
     assert program.json("verify", "--repair")["repaired"] is True
     assert "everything agrees" in program.text("verify")
+
+
+def test_damaged_facts_are_not_repaired_away(program: Program) -> None:
+    program.write("one", answer(1))
+    program.text("scan")
+    by_hand(program, "UPDATE segments SET body = zeroblob(9)")
+
+    done = program("verify", "--repair")
+
+    assert done.returncode == 5
+    assert b"the facts of segment 1 are damaged; restore a backup" in done.stderr
+    assert program.json("doctor")["version"] == 1
 
 
 def test_a_problem_is_shown_with_its_place_and_code(program: Program) -> None:

@@ -77,6 +77,25 @@ def test_one_is_not_many(program: Program) -> None:
     assert "1 response in 1 batch\n" in care
 
 
+def test_a_session_shows_your_terms_and_what_the_client_stated(
+    program: Program,
+) -> None:
+    stated = {
+        "type": "cost-state",
+        "sessionId": SESSION,
+        "totalCostUSD": 0.0123,
+        "totalDuration": 5,
+        "modelUsage": {"claude-opus-5-5": {"outputTokens": 500, "costUSD": 0.0123}},
+    }
+    path = program.write("one", answer(1), msgspec.json.encode(stated))
+    program.settings('[[prices.terms]]\nmodel = "opus"\ndiscount = "0.5"\n')
+
+    shown = program.text("show", SESSION)
+
+    assert "at your terms: $0.0052\n" in shown
+    assert f"stated: $0.01 in {path}:2, kept as a check\n" in shown
+
+
 def test_a_session_is_found_by_its_beginning(program: Program) -> None:
     program.write("one", answer(1), answer(2), answer(3, isSidechain=True, agentId="a"))
 

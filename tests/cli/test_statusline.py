@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from program import Program, answer
+from tollbook.cli import statusline
 from tollbook.cli.statusline import status_line
 
 NOW = int(time.time())
@@ -161,6 +165,89 @@ def test_wrong_settings_are_left_aside(program: Program, text: str) -> None:
     program.settings(text)
 
     assert "session $0.02" in line(program)
+
+
+def test_an_unpriced_response_of_today_is_never_free(program: Program) -> None:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(NOW))
+    program.write("one", answer(1, timestamp=stamp, model="claude-unknown-9"))
+    program.text("scan")
+
+    assert "today $0.00 + unpriced" in line(program)
+
+
+def test_without_a_running_block_today_stands_alone(program: Program) -> None:
+    recent(program)
+
+    assert line(program, {"model": {"id": "claude-opus-5-5"}}) == (
+        "claude-opus-5-5 | today $0.01"
+    )
+
+
+def test_a_zone_nobody_knows_is_the_systems(program: Program) -> None:
+    recent(program)
+    program.environ["TOLLBOOK_TIMEZONE"] = "Mars/Olympus"
+
+    assert "today $0.01" in line(program)
+
+
+@pytest.mark.parametrize("rate", ["1.5.2", "-1", "many", "\u0661"])
+def test_a_rate_that_is_no_number_leaves_dollars(program: Program, rate: str) -> None:
+    program.environ |= {"TOLLBOOK_CURRENCY": "EUR", "TOLLBOOK_RATE": rate}
+
+    assert "session $0.02" in line(program)
+
+
+def test_more_than_anybody_says_is_not_read_to_its_end(program: Program) -> None:
+    said = msgspec.json.encode(SAID)
+
+    shown = line(program, said + b" " * (3 << 20))
+
+    assert shown.startswith("Opus 5.5 | session $0.02")
+
+
+def test_on_a_terminal_nobody_is_waited_for(program: Program) -> None:
+    recent(program)
+    master, slave = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "tollbook", "statusline"],
+        env=program.environ,
+        cwd=program.home,
+        stdin=slave,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    os.close(slave)
+    os.close(master)
+
+    assert done.returncode == 0
+    assert done.stdout == b"today $0.01\n"
+
+
+def test_a_reader_who_has_gone_hears_no_complaint(program: Program) -> None:
+    running = program.start("statusline")
+    assert running.stdout
+    running.stdout.close()
+    _, said = running.communicate(b"{}", timeout=30)
+
+    assert running.returncode == 0
+    assert said == b""
+
+
+def test_a_fault_of_our_own_shows_a_line_too(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    def fail(said: object, now: float) -> str:
+        raise ZeroDivisionError(said, now)
+
+    monkeypatch.setattr(statusline, "status_line", fail)
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert statusline.run([]) == 0
+    assert capfdbinary.readouterr() == (
+        b"tollbook: no figures; see `tollbook doctor`\n",
+        b"",
+    )
 
 
 JSON = st.recursive(

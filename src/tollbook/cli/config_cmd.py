@@ -87,11 +87,10 @@ def init_command() -> None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
                 file.write(EXAMPLE)
-        except FileExistsError:
-            text = f"{path}: is there already and was left alone; edit it"
-            raise ConfigError(text) from None
         except OSError as error:
             text = f"{path}: cannot be written ({error.strerror}); set TOLLBOOK_HOME"
+            if isinstance(error, FileExistsError) and path.exists():
+                text = f"{path}: is there already and was left alone; edit it"
             raise ConfigError(text) from error
         click.echo(path)
 

@@ -23,6 +23,7 @@ from tollbook.ports import (
     Total,
     UsageQuery,
 )
+from tollbook.render.figures import plural
 from tollbook.stores.sqlite.append import Segment, Work, decode_segment
 from tollbook.stores.sqlite.connection import open_ledger, transaction, translated
 from tollbook.stores.sqlite.facts import (
@@ -221,7 +222,7 @@ class SqliteStore:
                 f" EXCEPT SELECT {columns} FROM {here})"
             ).get
             if count:
-                yield f"{table}: {count} rows {what}"
+                yield f"{table}: {plural(count, 'row')} {what}"
 
     # -- reading ---------------------------------------------------------------------
 
