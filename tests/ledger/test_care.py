@@ -25,7 +25,12 @@ from tollbook.ledger.show import NotFoundError, ResponseView, SessionView, find
 from tollbook.ledger.verify import verify
 from tollbook.ports import Batch
 from tollbook.prices import load_catalogue
-from tollbook.sources.transcript_files import cursor_of, encode_cursor
+from tollbook.sources.transcript_files import (
+    SURVEY,
+    cursor_of,
+    encode_cursor,
+    encode_problems,
+)
 from tollbook.sources.unfinished import unfinished
 from tollbook.stores.memory import MemoryStore
 
@@ -152,5 +157,6 @@ def test_a_file_that_goes_on_behind_its_last_line_is_unfinished(tmp_path: Path) 
         cursors[str(path)] = encode_cursor(read)
     grown.write_text("x\nyz\n")
     gone.unlink()
+    cursors[SURVEY] = encode_problems([])
 
     assert unfinished(cursors) == [str(cut)]

@@ -193,6 +193,19 @@ def test_a_link_out_of_the_folder_is_a_problem_and_not_followed(
     assert codes(store) == []
 
 
+def test_a_linked_folder_outside_is_a_problem_and_not_followed(
+    root: Path, outside: Path
+) -> None:
+    store = ledger()
+    (root / "linked").symlink_to(outside.parent, target_is_directory=True)
+    (root / "loop").symlink_to(root / "loop")
+    write(root, answer())
+    look(store, root)
+
+    assert known(store) == {ID: 502}
+    assert codes(store) == [("linked", 0, "file-outside")]
+
+
 def test_a_link_within_the_folder_is_found_by_its_target(root: Path) -> None:
     store = ledger()
     path = write(root, answer())

@@ -12,6 +12,7 @@ from tollbook.render.safe import safe
 
 EXIT_FOUND = 1  # differences or problems were found
 EXIT_USAGE = 2
+EXIT_OUTPUT = 6  # the answer could not be written
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
@@ -32,6 +33,11 @@ def spoken() -> Iterator[None]:
     except BrokenPipeError:  # the reader of the pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # the disk under standard output is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        place = error.filename or "the output"
+        warn(f"{place}: {error.strerror or error}; make room or check the permissions")
+        sys.exit(EXIT_OUTPUT)
     except KeyboardInterrupt:
         warn("interrupted; everything read so far is kept")
         sys.exit(EXIT_INTERRUPTED)

@@ -154,14 +154,24 @@ def walk(root: StrPath) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
                             yield odd
                     elif entry.is_dir(follow_symlinks=False):
                         pending.append((entry.path, project or name))
+                    elif entry.is_symlink():
+                        yield from _linked_folder(entry.path, base)
         except OSError as error:
             yield unreadable(folder, error)
+
+
+def _linked_folder(path: str, base: str) -> Iterator[Problem]:
+    if os.path.isdir(path):
+        odd = _odd(path, os.lstat(path), base)
+        if odd is not None:
+            yield odd
 
 
 def _odd(path: str, status: os.stat_result, base: str) -> Problem | None:
     if stat.S_ISLNK(status.st_mode):
         target = os.path.realpath(path)
-        if target.startswith(os.path.realpath(base) + os.sep):
+        inside = os.path.realpath(base)
+        if target == inside or target.startswith(inside + os.sep):
             return None
         return Problem(
             origin=path,
