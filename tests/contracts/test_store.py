@@ -39,6 +39,7 @@ from strategies import (
 from tollbook.core.event import join, lift, settle
 from tollbook.core.observation import Call, Conditions, Observation, Part, StatementLine
 from tollbook.core.tally import Share, Tally
+from tollbook.core.units import TOKEN_UNITS, Unit
 from tollbook.ports import Batch, LedgerStore, StoredEvent, UsageQuery
 from tollbook.stores.memory import MemoryStore
 from tollbook.stores.sqlite.store import SqliteStore
@@ -294,6 +295,23 @@ def test_a_billion_dollars_add_up_to_the_last_picodollar(make: Store) -> None:
 
         assert by_slot.tally.list_cost == 10**21 - 40_000_000
         assert by_slot.tally == by_event.tally
+
+
+@every_store
+@pytest.mark.parametrize("count", [0, 2])
+def test_what_is_stated_to_be_nothing_is_not_unknown(make: Store, count: int) -> None:
+    tokens = {unit.value: 7 for unit in TOKEN_UNITS}
+    part = Part("claude-large", {**tokens, Unit.WEB_SEARCH.value: count})
+    seen = msgspec.structs.replace(response(1, 7), parts=(part,))
+    with opened(make) as [store]:
+        batch = Batch(source="claude-code", origin="a", observations=[seen])
+        store.append([batch], now=NOW)
+        [found] = store.find_events(response=seen.message_id)
+
+        assert found.event.parts == (part,)
+        store.rebuild()
+        [found] = store.find_events(response=seen.message_id)
+        assert found.event.parts == (part,)
 
 
 @every_store
