@@ -118,6 +118,16 @@ def test_what_is_unpriced_is_never_free(program: Program) -> None:
     assert totals["unpriced"] == {"uncached_input_tokens": 100, "output_tokens": 500}
 
 
+def test_a_response_whose_usage_is_not_known_is_never_free(program: Program) -> None:
+    message = {"id": FIRST, "role": "assistant", "model": "claude-opus-5-5"}
+    program.write("one", answer(1, message=message), answer(2))
+
+    session = program.text("show", SESSION)
+    assert re.search(r"claude-opus-5-5 +- +- +unknown", session)
+    assert "1 response whose usage no file holds" in session
+    assert "list cost unknown" in program.text("show", FIRST)
+
+
 def test_an_unclear_name_lists_what_it_may_mean(program: Program) -> None:
     program.write("one", answer(1), answer(2, sessionId="4bc1ffff"))
 

@@ -43,6 +43,9 @@ def session_text(view: SessionView, zone: ZoneInfo) -> Iterator[str]:
     if view.tally.partial_responses:
         partial = plural(view.tally.partial_responses, "response")
         yield f"~ {partial} without a final count: the total is a lower bound"
+    if view.tally.missing_responses:
+        missing = plural(view.tally.missing_responses, "response")
+        yield f"{missing} whose usage no file holds: the total is without them"
     if view.unrecorded_calls:
         calls = plural(view.unrecorded_calls, "call")
         yield f"{calls} sent whose usage no line holds"
@@ -53,6 +56,7 @@ def session_text(view: SessionView, zone: ZoneInfo) -> Iterator[str]:
 
 def _row(view: ResponseView, zone: ZoneInfo) -> tuple[str, ...]:
     event = view.stored.event
+    known = event.evidence != Evidence.MISSING
     partial = "~" if view.tally.partial_responses else ""
     more = len(event.tools) - _TOOLS_MAX
     tools = ", ".join(event.tools[:_TOOLS_MAX]) + (f" + {more}" if more > 0 else "")
@@ -61,15 +65,17 @@ def _row(view: ResponseView, zone: ZoneInfo) -> tuple[str, ...]:
         (event.message_id or event.request_id or "-")[-_SHORT_ID:],
         event.parts[0].model,
         (event.agent or "sub-agent") if event.sidechain else "",
-        short(view.context_tokens),
-        partial + short(view.tally.output_tokens),
+        short(view.context_tokens) if known else "-",
+        partial + short(view.tally.output_tokens) if known else "-",
         _cost(view),
         tools,
     )
 
 
 def _cost(view: ResponseView) -> str:
-    """Its list cost; what has no price is never shown as free."""
+    """Its list cost; what has no price, or is not known, is never shown as free."""
+    if view.stored.event.evidence == Evidence.MISSING:
+        return "unknown"
     if not view.unpriced:
         return money(view.tally.list_cost)
     cost = view.tally.list_cost
@@ -104,7 +110,10 @@ def response_text(view: ResponseView, zone: ZoneInfo) -> Iterator[str]:
         yield ""
         yield from _part(priced, event.lesser or {}, event.evidence)
     yield ""
-    yield f"list cost {usd_exact(view.tally.list_cost)} USD"
+    if event.evidence == Evidence.MISSING:
+        yield "list cost unknown: no file holds the usage"
+    else:
+        yield f"list cost {usd_exact(view.tally.list_cost)} USD"
     yield from _unpriced(view.unpriced)
     if view.tally.net_cost != view.tally.list_cost:
         yield f"at your terms {usd_exact(view.tally.net_cost)} USD"
