@@ -58,13 +58,17 @@ def test_the_list_is_sound_and_says_what_it_doubts(program: Program) -> None:
 def test_terms_that_nothing_matches_are_named(program: Program) -> None:
     program.settings(
         "[[prices.terms]]\nmodel = 'claude-opos'\ndiscount = '0.1'\n"
-        "[prices.aliases]\n'arn:x' = 'claude-opos'\n"
+        "[[prices.terms]]\nmodel = 'claude-opus-5-5@20260901'\ndiscount = '0.1'\n"
+        "[[prices.terms]]\nmodel = 'gpt-5'\ndiscount = '0.1'\n"
+        "[prices.aliases]\n'arn:x' = 'claude-opos'\n'arn:y' = 'claude-opus-5-5'\n"
     )
 
     said = program.text("prices", "check", code=1)
 
     assert "prices.terms 'claude-opos'" in said
     assert "prices.aliases 'arn:x'" in said
+    assert "gpt-5'" not in said
+    assert "arn:y" not in said
 
 
 def test_config_says_where_each_value_comes_from(program: Program) -> None:
