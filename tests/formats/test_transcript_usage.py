@@ -206,6 +206,23 @@ def test_the_line_that_gave_the_best_count_can_be_looked_up() -> None:
     assert usage_of(*lines)["output_tokens"] == 9
 
 
+def test_a_line_that_is_older_than_the_first_says_where_it_began() -> None:
+    early = "2026-11-22T03:18:30.000Z"
+    lines = [answer(), answer(timestamp=early, gitBranch="older")]
+    [seen] = parse(*lines).observations
+
+    assert (seen.first_at, seen.at, seen.lines) == (AT_MS - 5_285, AT_MS, 2)
+    assert seen.branch == "older"
+
+
+def test_a_snapshot_in_several_parts_stands_beside_the_whole() -> None:
+    step = {"type": "message", "input_tokens": 50, "output_tokens": 1}
+    parts = {**USAGE, "iterations": [step, {**step, "type": "compaction"}]}
+    lines = [answer({"stop_reason": None}, parts), answer()]
+
+    assert [len(seen.parts) for seen in parse(*lines).observations] == [2, 1]
+
+
 BARE = {
     "message": {"id": "msg_01AAAAAAAAAAAAAAAAAAAAAA", "model": "m"},
     "requestId": "req_1",
