@@ -68,22 +68,18 @@ def test_lines_are_numbered_through_an_object_of_many_lines() -> None:
     [
         compact(answer())[:-40],
         compact(answer())[40:],
-        b"\x00" * 50 + compact(answer()),
         compact(answer()).replace(b"end_turn", b"end\x00turn"),
         compact(answer()).replace(b"end_turn", b"end\xff\xfeturn"),
         compact(answer()).replace(b'"main"', b'"\\ud800"'),
         b'{"usage":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        compact(answer()) + compact(answer()),
     ],
     ids=[
         "torn",
         "headless",
-        "nul",
         "nul-inside",
         "utf8",
         "surrogate",
         "deep",
-        "double",
     ],
 )
 def test_good_lines_beside_a_damaged_one_still_count(damaged: bytes) -> None:
@@ -157,3 +153,25 @@ def test_a_last_line_without_newline_is_known_to_be_whole(
     whole: bool,  # noqa: FBT001  # an expected value
 ) -> None:
     assert is_whole(line) == whole
+
+
+GOOD = compact({"parentUuid": None, **answer({"id": "msg_01" + "B" * 22})})
+
+
+@pytest.mark.parametrize(
+    "remains", [b"\0" * 64, compact(answer())[:120]], ids=["NULs", "a cut line"]
+)
+def test_a_good_line_glued_behind_remains_still_counts(remains: bytes) -> None:
+    """What a crash or a full disk leaves, and a client then writes on behind it."""
+    parsed = read(remains + GOOD + b"\n" + compact(answer()) + b"\n")
+
+    assert len(events(parsed)) == 2
+    assert codes(parsed) == [(1, "line-not-json")]
+    assert (parsed.lines, parsed.refused) == (2, 0)
+
+
+def test_two_lines_that_lost_the_end_between_them_both_count() -> None:
+    parsed = read(compact(answer()) + GOOD + b"\n")
+
+    assert len(events(parsed)) == 2
+    assert (parsed.lines, parsed.refused, codes(parsed)) == (2, 0, [])

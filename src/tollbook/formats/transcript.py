@@ -14,14 +14,12 @@ import msgspec
 import stringzilla
 
 from tollbook.core.identity import Chain, looks_like_the_providers
-from tollbook.core.observation import Call, ModelTotal, Observation, StatementLine
+from tollbook.core.observation import Call, Observation, StatementLine
 from tollbook.core.problem import Problem
-from tollbook.core.units import Unit
+from tollbook.formats.cost_state import statement
 from tollbook.formats.transcript_lines import (
-    CostState,
     Line,
     Message,
-    ModelUsage,
     Usage,
     decode_cost_state,
     decode_line,
@@ -30,12 +28,13 @@ from tollbook.formats.transcript_lines import (
     decode_type,
     decode_where,
 )
-from tollbook.formats.transcript_usage import Draft, instant, observation, stated
+from tollbook.formats.transcript_usage import Draft, instant, observation
 
 _NEWLINE = b"\n"
 _USAGE = b'"usage"'
 _OPEN, _CLOSE = ord("{"), ord("}")
 _TYPE_INITIAL = ord("t")
+_BEGINNINGS = (b'{"parentUuid"', b'{"type":"assistant"')  # of answers' lines
 _ANSWER = b'"type":"assistant"'
 _TAIL_BYTES = 600  # where a line names its type, when it ends with its marks
 _HEAD_BYTES = 48  # where a line names its type, when it begins with it
@@ -144,6 +143,7 @@ class _Reader:
         self.asked: list[Call] = []
         self.answered: dict[str, None] = {}
         self.chain = chain
+        self._rescued: list[tuple[int, Line]] = []
 
     def read(self) -> None:
         self._find_lines()
@@ -151,6 +151,7 @@ class _Reader:
             self._collect([(number, decode_line(text)) for number, text in self.found])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._collect(self._decode_one_by_one())
+        self._collect(self._rescued)
 
     def _find_lines(self) -> None:
         """Note the lines that may carry usage, and deal with the odd ones at once."""
@@ -188,7 +189,21 @@ class _Reader:
             except msgspec.ValidationError as error:
                 self._shape(text, number, error)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self._refuse(number, "line-not-json", "the line is cut or damaged JSON")
+                self._rescue(number, bytes(text))
+
+    def _rescue(self, number: int, text: bytes) -> None:
+        """Read an answer that stands behind the remains of a cut line, or behind NULs.
+
+        A client that crashed, or ran on a full disk, goes on where its last write ended.
+        """
+        start = max(text.rfind(mark, 1) for mark in _BEGINNINGS)
+        pieces = [text] if start < 0 else [text[:start], text[start:]]
+        found = [line for line in map(_decoded, pieces) if line is not None]
+        self._rescued.extend((number, line) for line in found)
+        if not found:
+            self._refuse(number, "line-not-json", "the line is cut or damaged JSON")
+        elif len(found) < len(pieces):
+            self._problem(number, "line-not-json", "a part of the line was cut off")
 
     def _collect(self, lines: Iterable[tuple[int, Line]]) -> None:
         """Put lines that speak of the same response together."""
@@ -280,7 +295,7 @@ class _Reader:
                 self._request(self.block[start:end])
             elif b'"cost-state"' in head:
                 state = decode_cost_state(self.block[start:end])
-                self.statements.extend(_statement(state, number))
+                self.statements.extend(statement(state, number))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             message = f"the line has an unknown shape ({error})"
             self._problem(number, "line-shape", message)
@@ -313,7 +328,7 @@ class _Reader:
             if _USAGE in text:
                 self._note(number, memoryview(text))
         elif _USAGE in text:
-            self._refuse(number, "line-not-json", "the line is cut or is not JSON")
+            self._rescue(number, text)
         elif text:
             self._problem(number, "line-not-json", "the line is cut or is not JSON")
         return end
@@ -334,6 +349,13 @@ class _Reader:
         )
 
 
+def _decoded(text: bytes) -> Line | None:
+    try:
+        return decode_line(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _pretty_end(block: memoryview, end: int, find: _Find) -> int:
     """Where an object that was written over several lines ends; -1: not yet here."""
     while (close := find(b"\n}", end)) >= 0:
@@ -347,33 +369,3 @@ def _pretty_end(block: memoryview, end: int, find: _Find) -> int:
 
 def _remedy(message: str) -> str:
     return f"{message}; its usage is not counted, restore the file if you have a copy"
-
-
-def _statement(state: CostState, line: int) -> Iterator[StatementLine]:
-    total = stated(state.totalCostUSD)
-    if total is not None:
-        yield StatementLine(
-            session=state.sessionId,
-            sequence=state.totalDuration,
-            stated_cost=total,
-            models=tuple(
-                ModelTotal(model, _model_usage(usage), stated(usage.costUSD))
-                for model, usage in sorted(state.modelUsage.items())
-            ),
-            line=line,
-        )
-
-
-def _model_usage(usage: ModelUsage) -> dict[str, int]:
-    hour = usage.cacheCreationEphemeral1hInputTokens
-    return {
-        Unit.UNCACHED_INPUT: usage.inputTokens,
-        Unit.CACHE_READ: usage.cacheReadInputTokens,
-        Unit.CACHE_WRITE_5M: max(
-            usage.cacheCreationEphemeral5mInputTokens,
-            usage.cacheCreationInputTokens - hour,
-        ),
-        Unit.CACHE_WRITE_1H: hour,
-        Unit.OUTPUT: usage.outputTokens,
-        Unit.WEB_SEARCH: usage.webSearchRequests,
-    }
