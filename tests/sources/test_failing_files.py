@@ -11,6 +11,7 @@ import pytest
 
 from lines import ID, answer, text_of
 from strategies import MESSAGE_IDS, FlatPricer
+from tollbook.ledger import scan as scanning
 from tollbook.ledger.scan import scan
 from tollbook.ports import Appended
 from tollbook.sources import transcripts
@@ -70,7 +71,7 @@ def test_a_disk_that_fails_in_the_middle_of_a_file_costs_nothing_that_was_read(
 ) -> None:
     monkeypatch.setattr(transcripts, "_BLOCK_BYTES", 1 << 10)
     store = ledger()
-    path = write(
+    write(
         tmp_path,
         text_of(answer(), b'{"type":"user","x":"' + b"x" * 2000 + b'"}', second()),
     )
@@ -93,8 +94,29 @@ def test_a_disk_that_fails_in_the_middle_of_a_file_costs_nothing_that_was_read(
         look(store, tmp_path)
         assert codes(store) == [(0, "file-unreadable")]
         assert known(store) == [ID]
-    os.utime(path)
     look(store, tmp_path)
 
     assert codes(store) == []
     assert known(store) == [ID, MESSAGE_IDS[1]]
+
+
+def test_a_scan_that_is_stopped_in_the_middle_of_a_file_comes_back_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcripts, "_BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(scanning, "_TRANSACTION_BYTES", 1)
+    store = ledger()
+    lines = [answer({"id": name}, requestId=name) for name in MESSAGE_IDS]
+    write(tmp_path, text_of(*lines))
+
+    def interrupt(done: int, total: int) -> None:
+        if known(store):
+            raise KeyboardInterrupt(done, total)
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(TranscriptFolders([tmp_path]), store, now=lambda: 1, progress=interrupt)
+    assert 0 < len(known(store)) < len(MESSAGE_IDS)
+    look(store, tmp_path)
+
+    assert known(store) == list(MESSAGE_IDS)
+    assert look(store, tmp_path) == Appended()

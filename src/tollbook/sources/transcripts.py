@@ -160,7 +160,7 @@ class _FileReader:
             finished = filled < len(self.buffer)
             consumed, parsed = self._parse(filled, finished=finished)
             if consumed or finished:
-                yield self._batch(parsed, filled - kept)
+                yield self._batch(parsed, filled - kept, finished=finished)
                 kept = filled - consumed
                 self.buffer[:kept] = bytes(view[consumed:filled])
             elif len(self.buffer) < LINE_BYTES_MAX:
@@ -234,10 +234,15 @@ class _FileReader:
             "its usage is not counted",
         )
         nothing = Parsed([], [], [], [problem], 0, 0, 1, size)
-        return self._batch([nothing], size)
+        return self._batch([nothing], size, finished=False)
 
-    def _batch(self, both: Sequence[Parsed], size: int) -> Batch:
-        encoded = encode_cursor(self.cursor)
+    def _batch(self, both: Sequence[Parsed], size: int, *, finished: bool) -> Batch:
+        cursor = self.cursor
+        if (
+            not finished
+        ):  # else a scan that ends here would never come back for the rest
+            cursor = msgspec.structs.replace(cursor, size=cursor.offset)
+        encoded = encode_cursor(cursor)
         batch = Batch(
             source=SOURCE,
             origin=self.found.path,
