@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import MESSAGE_IDS, REQUEST_IDS, SAID, FlatPricer
-from tollbook.core.observation import Observation
+from tollbook.core.observation import Conditions, Observation, Part
 from tollbook.ports import Batch, UsageQuery
 from tollbook.stores.memory import MemoryStore
 from tollbook.stores.sqlite import store as sqlite
@@ -56,3 +57,20 @@ def test_a_rebuild_in_pieces_is_a_rebuild(
         assert said_by(store) == said_by(oracle)
         assert store.verify() == []
         store.close()
+
+
+def test_verify_misses_the_way_from_an_event_to_its_facts(tmp_path: Path) -> None:
+    part = Part("claude-small", {"output_tokens": 5})
+    original = Observation(MESSAGE_IDS[0], None, "one", 5, 5, 1, (part,), Conditions())
+    copy = msgspec.structs.replace(original, session="two", copied=True)
+    store = SqliteStore(tmp_path / "ledger.db", FlatPricer(), "v1")
+    for number, seen in enumerate((original, copy)):
+        batch = Batch(
+            source="claude-code", origin=f"{number}.jsonl", observations=[seen]
+        )
+        store.append([batch], now=1)
+    assert store.verify() == []
+
+    store._db.execute("DELETE FROM event_segments")  # noqa: SLF001  # damage
+
+    assert [text.partition(":")[0] for text in store.verify()] == ["sightings"]

@@ -54,6 +54,12 @@ _CARRIED = {
     )
 }
 """Added in parts, the picodollars of a sum may exceed a micro-dollar."""
+_SIGHTINGS = (
+    "SELECT name, kind, moment, segment AS seen_in FROM events UNION"
+    " SELECT name, kind, moment, s.segment FROM event_segments AS s"
+    " JOIN events AS e ON e.id = s.event"
+)
+"""Which facts speak of an event; a rebuild may name another one of them first."""
 _NOT_COMPARED = ("id", "event", "joined_to", "segment", "state")
 """Numbers that a rebuild may give anew, and a blob whose spelling may differ."""
 _REPLAY_EVENTS_MAX = 50_000
@@ -201,8 +207,11 @@ class SqliteStore:
                 self._db.execute(
                     f"CREATE TEMP TABLE before_{table} AS SELECT * FROM {table}"  # noqa: S608  # constants
                 )
+            self._db.execute(f"CREATE TEMP TABLE before_sightings AS {_SIGHTINGS}")
             self._derive()
-            return [text for table in _COMPARED for text in self._compare(table)]
+            self._db.execute(f"CREATE TEMP TABLE sightings AS {_SIGHTINGS}")
+            tables = (*_COMPARED, "sightings")
+            return [text for table in tables for text in self._compare(table)]
         finally:
             self._db.execute("ROLLBACK")
             self._names.forget()
