@@ -11,6 +11,7 @@ from tollbook.cli.answer import ink, say
 from tollbook.cli.context import App, with_app
 from tollbook.cli.options import (
     books_of,
+    breakdown_option,
     display_of,
     filter_options,
     given,
@@ -27,6 +28,7 @@ _RECENT = timedelta(days=2)  # and today: three days
 @click.option("--active", is_flag=True, help="Only the window that is not over")
 @click.option("--recent", is_flag=True, help="Only those of the last three days")
 @click.option("--order", type=click.Choice(["asc", "desc"]), help="Which way")
+@breakdown_option
 @filter_options
 @with_app
 def command(app: App, /, *, active: bool, recent: bool, **options: object) -> None:

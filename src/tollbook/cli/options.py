@@ -60,15 +60,16 @@ _FILTERS = (
     _many("session", "sessions", "Only this session: its id, or how the id begins"),
     no_scan_option,
 )
+breakdown_option = click.option(
+    "--breakdown",
+    is_flag=False,
+    flag_value="model",
+    metavar="[DIM]",
+    type=click.Choice(DIMENSIONS),
+    help=f"Split each line, by model or by one of: {', '.join(DIMENSIONS)}",
+)
 _SHAPE = (
-    click.option(
-        "--breakdown",
-        is_flag=False,
-        flag_value="model",
-        metavar="[DIM]",
-        type=click.Choice(DIMENSIONS),
-        help=f"Split each line, by model or by one of: {', '.join(DIMENSIONS)}",
-    ),
+    breakdown_option,
     click.option("--sort", type=click.Choice(SORTS), help="What lines stand by"),
     click.option("--order", type=click.Choice(["asc", "desc"]), help="Which way"),
 )

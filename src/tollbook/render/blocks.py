@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from tollbook.core.money import usd_exact
-from tollbook.core.report import Block, Report
-from tollbook.render.fields import frame, line_amounts, moment
+from tollbook.core.report import Block, Line, Report
+from tollbook.render.fields import frame, line_amounts, line_fields, line_name, moment
 from tollbook.render.figures import duration, money, short
 from tollbook.render.ink import Ink
 from tollbook.render.plots import bar
 from tollbook.render.report_csv import write_csv
-from tollbook.render.report_text import figures, notes
+from tollbook.render.report_text import figures, name_of, notes
 from tollbook.render.table import Column, Table, draw
 
 _BAR = 30
@@ -30,22 +32,29 @@ def blocks_text(report: Report, blocks: Sequence[Block], ink: Ink) -> str:
 
 
 def _table(report: Report, blocks: Sequence[Block]) -> Table:
-    lines = [*(block.line for block in blocks), report.total]
-    columns = [
-        Column(
-            title="Window",
-            texts=[*(block.title for block in blocks), "Total"],
-            right=False,
-        ),
-        Column(
-            title="State",
-            texts=[*("active" if block.pace else "over" for block in blocks), ""],
-            right=False,
-            rank=3,
-        ),
-        *figures(report, lines),
-    ]
-    return Table(columns=columns, bars=[line.used.list_cost for line in lines[:-1]])
+    rows: list[tuple[str, str, Line]] = []
+    inner: set[int] = set()
+    for block in blocks:
+        rows.append((block.title, "active" if block.pace else "over", block.line))
+        for part in block.line.breakdown:
+            inner.add(len(rows))
+            rows.append((f"  {name_of(part, report.breakdown or '')}", "", part))
+    rows.append(("Total", "", report.total))
+    costs = [line.used.list_cost for _, _, line in rows[:-1]]
+    return Table(
+        columns=[
+            Column(title="Window", texts=[title for title, _, _ in rows], right=False),
+            Column(
+                title="State",
+                texts=[state for _, state, _ in rows],
+                right=False,
+                rank=3,
+            ),
+            *figures(report, [line for _, _, line in rows]),
+        ],
+        bars=[0 if n in inner else cost for n, cost in enumerate(costs)],
+        inner=frozenset(inner),
+    )
 
 
 def _pace(block: Block, ink: Ink) -> Iterator[str]:
@@ -66,14 +75,13 @@ def _pace(block: Block, ink: Ink) -> Iterator[str]:
     )
 
 
-def _fields(block: Block, *, net: bool) -> dict[str, object]:
+def _place(block: Block) -> dict[str, object]:
     return {
         "start_at": moment(block.start),
         "end_at": moment(block.end),
         "active": block.pace is not None,
         "first_at": moment(block.line.first_at),
         "last_at": moment(block.line.last_at),
-        **line_amounts(block.line, net=net),
     }
 
 
@@ -82,7 +90,12 @@ def blocks_document(report: Report, blocks: Sequence[Block]) -> dict[str, object
     document = frame(report)
     rows = []
     for block in blocks:
-        row = _fields(block, net=report.net)
+        row = {**_place(block), **line_amounts(block.line, net=report.net)}
+        if report.breakdown is not None:
+            row["breakdown"] = [
+                line_fields(part, report.breakdown, report)
+                for part in block.line.breakdown
+            ]
         if block.pace is not None:
             pace = block.pace
             row["burn_rate"] = {
@@ -100,7 +113,18 @@ def blocks_document(report: Report, blocks: Sequence[Block]) -> dict[str, object
 
 
 def blocks_csv(report: Report, blocks: Sequence[Block]) -> str:
-    """One row for each window."""
-    sample = Block(start=0, end=0, title="", line=report.total)
-    rows = [_fields(block, net=report.net) for block in blocks]
-    return write_csv(_fields(sample, net=report.net), rows)
+    """A row for each window; with a breakdown, one for each of its parts."""
+    total = msgspec.structs.replace(report.total, name="", place="0")
+    sample = Block(start=0, end=0, title="", line=total)
+    inner = line_name(total, report.breakdown) if report.breakdown is not None else {}
+    titles = {**_place(sample), **inner, **line_amounts(total, net=report.net)}
+    return write_csv(titles, (row for block in blocks for row in _rows(report, block)))
+
+
+def _rows(report: Report, block: Block) -> Iterator[dict[str, object]]:
+    if report.breakdown is None:
+        yield {**_place(block), **line_amounts(block.line, net=report.net)}
+        return
+    for part in block.line.breakdown:
+        inner = line_name(part, report.breakdown)
+        yield {**_place(block), **inner, **line_amounts(part, net=report.net)}
