@@ -60,7 +60,8 @@ class TranscriptFolders:
         for item in pending.items:
             if isinstance(item, Odds):
                 yield _told(item)
-            elif isinstance(item, Found):
+            else:
+                assert isinstance(item, Found)
                 reader = _FileReader(item, buffer)
                 yield from reader.batches()
                 buffer = reader.buffer

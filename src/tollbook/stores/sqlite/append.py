@@ -23,6 +23,9 @@ from tollbook.stores.sqlite.contexts import Contexts
 from tollbook.stores.sqlite.names import Names
 from tollbook.stores.sqlite.rows import (
     COLUMNS,
+    OUTPUT,
+    UNITS,
+    WHOSE,
     Key,
     Row,
     RowReader,
@@ -215,6 +218,7 @@ class Work:
         )
 
     def _admit(self, where: str, wanted: Sequence[object]) -> None:
+        """Load rows that are not in the work yet, neither known nor fresh."""
         if not wanted:
             return
         listed = msgspec.json.encode(wanted).decode()
@@ -224,9 +228,6 @@ class Work:
                 entry = _Entry(None, "", column(row, "segment"))
                 entry.row, entry.id = row, column(row, "id")
                 entry.state = self._reader.state(row)
-                if key in self._fresh:
-                    seen, source, segment = self._fresh.pop(key)
-                    entry.absorb(seen, source, segment)
                 self._entries[key] = entry
 
     # -- request ids -----------------------------------------------------------------
@@ -291,9 +292,9 @@ class Work:
                     cost = sum(map(mul, prices, part.usage.values()))
                     row = plain_row(seen, source, segment, cost)
                     rows.append(row)
-                    marks = (1, 1, 0, row[16]) if seen.lesser else _FINAL
-                    place = (at // SLOT_MS, row[6], row[7], row[8], True)
-                    add(place, (*marks, *row[12:18], 0, 0, 0, cost, cost))
+                    marks = (1, 1, 0, row[OUTPUT]) if seen.lesser else _FINAL
+                    place = (at // SLOT_MS, *row[WHOSE], True)
+                    add(place, (*marks, *row[UNITS], 0, 0, 0, cost, cost))
                     continue
             self._entries[key] = _Entry(seen, source, segment)
         rows.sort()

@@ -30,6 +30,11 @@ _AT = {name: place for place, name in enumerate(("id", *COLUMNS))}
 _UNITS_FROM = _AT[EVENT_UNIT_COLUMNS[0]]
 _UNITS_TO = _UNITS_FROM + len(EVENT_UNIT_COLUMNS)
 
+# Where they stand in a row that has no ``id`` yet.
+OUTPUT = COLUMNS.index("output_tokens")
+UNITS = slice(_UNITS_FROM - 1, _UNITS_TO - 1)
+WHOSE = slice(COLUMNS.index("session"), COLUMNS.index("model") + 1)
+
 Row = tuple[Any, ...]
 Key = tuple[str, int, int]
 """Name, kind and moment: an identity as the table spells it."""
