@@ -38,6 +38,7 @@ _BEGINNINGS = (b'{"parentUuid"', b'{"type":"assistant"')  # of answers' lines
 _ANSWER = b'"type":"assistant"'
 _TAIL_BYTES = 600  # where a line names its type, when it ends with its marks
 _HEAD_BYTES = 48  # where a line names its type, when it begins with it
+_TIME_FIELD = "`$.timestamp`"  # how the decoder names what it refused
 _BLANK = b" \t\r"
 _BOM = b"\xef\xbb\xbf"
 SYNTHETIC_MODEL = "<synthetic>"
@@ -283,6 +284,11 @@ class _Reader:
         except (msgspec.DecodeError, UnicodeDecodeError):
             kind = None
         if kind == "assistant":
+            if _TIME_FIELD in str(error):
+                self._refuse(
+                    number, "line-time", "the line's time cannot be understood"
+                )
+                return
             message = f"the usage has an unknown shape ({error})"
             self._refuse(number, "line-shape", message)
 
