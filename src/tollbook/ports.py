@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from tollbook.core.event import UsageEvent
+from tollbook.core.money import Money
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
 from tollbook.core.tally import Share, Tally
@@ -54,6 +55,17 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
                 for name in self.__struct_fields__
             }
         )
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What became of one observation that was received."""
+
+    status: str  # "added", "repeated", "merged" or "conflict"
+    name: str  # what the response is known by: its message id, request id, ...
+    usage: Mapping[str, int]  # the response's counts by unit, all its parts together
+    list_cost: Money | None  # ``None``: nothing of it has a price
+    unpriced: Sequence[str] = ()  # units without a price
+    note: str | None = None  # how a conflict was merged
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +178,27 @@ class LedgerStore(Protocol):
 
         Raises:
             StoreUnavailableError: Locked, or the disk is full; nothing was stored.
+        """
+        ...
+
+    def receive(
+        self, batches: Sequence[Batch], *, now: Instant
+    ) -> list[list[Receipt]]:
+        """Take batches in durably, at the price of one small write, and say what they mean.
+
+        They count in every answer as soon as they are posted. Receipts follow the
+        batches and their observations. Batches with a cursor are for ``append``.
+
+        Raises:
+            StoreUnavailableError: Locked, or the disk is full; nothing was taken in.
+        """
+        ...
+
+    def post(self, *, limit: int, now: Instant) -> int:
+        """Derive what follows from observations taken in: about ``limit`` of them.
+
+        Returns:
+            How many were posted; 0 when nothing waits.
         """
         ...
 

@@ -77,6 +77,14 @@ class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tools: tuple[str, ...] = ()  # names of the tools the response called, sorted
     stated_cost: Money | None = None
     lines: int = 1  # how many lines it stands for
+    provider: str | None = None  # who served it: "anthropic", "openai", ...
+    app: str | None = None  # the program that asked: "claude_code", "llm_router", ...
+    user: str | None = None
+    machine: str | None = None
+    key: str | None = None  # the id of the key that reported it; never the key
+    tags: tuple[tuple[str, str], ...] = ()  # sorted, one value for each name
+    latency_ms: int | None = None
+    failure: str | None = None  # why the request brought no answer: "429", "connection"
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -104,7 +112,8 @@ class ModelTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class StatementLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Somebody else's running total: held against the charges, never added to them.
 
-    A later snapshot of the same ``session`` has the larger ``sequence``.
+    A later snapshot of the same ``session`` and ``series`` has the larger ``sequence``.
+    Statements of different series stand beside each other: they add up.
     """
 
     session: str
@@ -112,3 +121,4 @@ class StatementLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stated_cost: Money
     models: tuple[ModelTotal, ...]
     line: int = 0
+    series: str = ""  # what tells the counters of one session apart
