@@ -68,6 +68,19 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     note: str | None = None  # how a conflict was merged
 
 
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may do, without the key itself: only its hash is kept."""
+
+    id: str  # the part it is looked up by, which may be shown: "tb_ab12cd34"
+    name: str  # what its owner calls it
+    scopes: frozenset[str]  # "ingest", "read", "relay", "admin"
+    projects: tuple[str, ...] | None = None  # ``None``: every project
+    created_at: Instant
+    expires_at: Instant | None = None
+    revoked_at: Instant | None = None
+    last_used_at: Instant | None = None
+
+
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
     """What a source has that the ledger has not read."""
 

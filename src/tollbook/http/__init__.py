@@ -1,0 +1,1 @@
+"""The server: what comes in over HTTP, and what is asked for."""
