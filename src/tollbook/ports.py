@@ -8,6 +8,9 @@ from typing import Protocol
 
 import msgspec
 
+from tollbook.core.control import AuditEntry, Credential
+from tollbook.core.control import Key as Key  # noqa: PLC0414  # known as ports.Key
+from tollbook.core.control import Project as Project  # noqa: PLC0414  # the same
 from tollbook.core.event import UsageEvent
 from tollbook.core.money import Money
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
@@ -66,19 +69,6 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     list_cost: Money | None  # ``None``: nothing of it has a price
     unpriced: Sequence[str] = ()  # units without a price
     note: str | None = None  # how a conflict was merged
-
-
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may do, without the key itself: only its hash is kept."""
-
-    id: str  # the part it is looked up by, which may be shown: "tb_ab12cd34"
-    name: str  # what its owner calls it
-    scopes: frozenset[str]  # "ingest", "read", "relay", "admin"
-    projects: tuple[str, ...] | None = None  # ``None``: every project
-    created_at: Instant
-    expires_at: Instant | None = None
-    revoked_at: Instant | None = None
-    last_used_at: Instant | None = None
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,9 +184,7 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def receive(
-        self, batches: Sequence[Batch], *, now: Instant
-    ) -> list[list[Receipt]]:
+    def receive(self, batches: Sequence[Batch], *, now: Instant) -> list[list[Receipt]]:
         """Take batches in durably, at the price of one small write, and say what they mean.
 
         They count in every answer as soon as they are posted. Receipts follow the
@@ -273,6 +261,68 @@ class LedgerStore(Protocol):
         Raises:
             StoreDamagedError: Observations are lost or damaged; nothing was changed.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class ControlStore(Protocol):
+    """Keeps projects, keys and who changed them: small, transactional, for all threads.
+
+    A change and its audit entry are stored together, or neither is. Every method may
+    raise ``StoreUnavailableError``; nothing was changed then. Every implementation
+    passes ``tests/contracts/test_control.py``.
+    """
+
+    def version(self) -> int:
+        """The number of the latest change by any process; it only grows.
+
+        When a key was last used is no change.
+        """
+        ...
+
+    def projects(self) -> list[Project]:
+        """Every project, by id."""
+        ...
+
+    def project(self, project_id: str) -> Project | None:
+        """One project."""
+        ...
+
+    def add_project(self, project: Project, entry: AuditEntry) -> bool:
+        """Add a project, unless its id is known already; then ``False``."""
+        ...
+
+    def change_project(self, project: Project, entry: AuditEntry) -> bool:
+        """Put it in the place of the one with its id; ``False`` when there is none."""
+        ...
+
+    def remove_project(self, project_id: str, entry: AuditEntry) -> bool:
+        """Forget a project, never what it used; ``False`` when there is none."""
+        ...
+
+    def credentials(self) -> list[Credential]:
+        """Every key ever made, in the order they were made."""
+        ...
+
+    def add_key(
+        self, credential: Credential, entry: AuditEntry, *, first: bool = False
+    ) -> bool:
+        """Add a key, unless its id is known or it must be the ``first`` and is not."""
+        ...
+
+    def revoke_key(self, key_id: str, entry: AuditEntry) -> bool:
+        """Revoke a key from ``entry.at`` on; ``False`` when unknown or revoked before."""
+        ...
+
+    def note_uses(self, uses: Mapping[str, Instant]) -> None:
+        """Note when keys were last used; an earlier instant changes nothing."""
+        ...
+
+    def audit(self, *, limit: int) -> list[AuditEntry]:
+        """The latest changes, the latest first."""
         ...
 
     def close(self) -> None:
