@@ -3,18 +3,21 @@
 A route is a value: a method, an exact path, the scope it asks for, how large a body may
 be, and a function from a request to an answer. By the time that function is called the
 frame has checked the host, the key and the scope, and has read and unpacked the body.
+
+Starlette's routes pass through the same gate, under the scope ``read``; they find what
+is here in ``request.state.services``, ``.key`` and ``.origin``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from tollbook.config import Config
 from tollbook.core.observation import Instant
-from tollbook.ports import Batch, Key, LedgerStore, Receipt
+from tollbook.ports import Batch, ControlStore, Key, LedgerStore, Receipt
 
 Scope = Literal["ingest", "read", "relay", "admin"]
 SCOPES: frozenset[str] = frozenset({"ingest", "read", "relay", "admin"})
@@ -45,7 +48,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     intake: Intake
     store: LedgerStore  # to read from; writes go through the intake
-    control: Any  # ports.ControlStore: projects, keys, audit
+    control: ControlStore  # projects, keys, audit
     clock: Callable[[], Instant]
     config: Config
 
