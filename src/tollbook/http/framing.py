@@ -94,8 +94,7 @@ class Chunked:
             return None
         self._chunks += 1
         if self._chunks > _CHUNKS_MAX or len(line[0]) > _LINE_MAX:
-            text = "the body comes in too many chunks, or in oddly described ones"
-            raise malformed(text)
+            malformed("the body comes in too many chunks, or in oddly described ones")
         size = int(line[1], 16)
         if size:
             self._missing = size + 2
@@ -113,8 +112,7 @@ class Chunked:
             return at + len(part) if part else None
         end = data[at : at + 2]
         if not b"\r\n".startswith(end):
-            text = "a chunk is longer than it says"
-            raise malformed(text)
+            malformed("a chunk is longer than it says")
         if len(end) < 2:  # noqa: PLR2004 - a line end has two bytes
             return None
         self._missing = 0
@@ -128,8 +126,7 @@ class Chunked:
         self._trailers += end + 2 - at
         line = data[at : end + 2] + (b"\r\n" if end > at else b"")
         if not _TRAILER.fullmatch(line) or self._trailers > _TRAILERS_MAX:
-            text = "the trailers are malformed or too large"
-            raise malformed(text)
+            malformed("the trailers are malformed or too large")
         self.done = end == at
         return end + 2
 
@@ -138,5 +135,4 @@ def _wait(data: bytes, at: int, size_max: int) -> None:
     r"""Leave an unfinished line to what comes next, if it can still become one."""
     line = data[at : at + size_max + 1]
     if len(line) > size_max or b"\n" in line or b"\r" in line[:-1]:
-        text = "the size of a chunk or a trailer is malformed"
-        raise malformed(text)
+        malformed("the size of a chunk or a trailer is malformed")

@@ -15,6 +15,7 @@ Grammar: RFC 9110 section 5 and RFC 9112 sections 2, 3, 5 and 6, read on 2026-11
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 from tollbook.http.exchange import RefusedError
 
@@ -42,9 +43,9 @@ def check_start(data: bytes) -> None:
         RefusedError: Whatever follows, it will be none.
     """
     if _FOREIGN.search(data) or not (b"A" <= data[:1] <= b"Z"):
-        raise malformed("this is no HTTP/1.1")
+        malformed("this is no HTTP/1.1")
     if len(data) > HEAD_BYTES_MAX:
-        raise _too_large(data)
+        _too_large(data)
 
 
 def body_length(head: bytes) -> int:
@@ -57,21 +58,21 @@ def body_length(head: bytes) -> int:
         RefusedError: The head is malformed, ambiguous or too large.
     """
     if len(head) > HEAD_BYTES_MAX:
-        raise _too_large(head)
+        _too_large(head)
     match = _HEAD.fullmatch(head)
     if match is None:
-        raise malformed("the request line or a header line is not as HTTP/1.1 wants it")
+        malformed("the request line or a header line is not as HTTP/1.1 wants it")
     if len(match[1]) > TARGET_BYTES_MAX:
-        raise _too_large(head)
+        _too_large(head)
     if head.count(b"\r\n") > FIELDS_MAX + 2:
         text = f"more than {FIELDS_MAX} header lines; send fewer"
         raise RefusedError(431, "head_too_large", text)
     lower = head.lower()
     if lower.count(b"\r\nhost:") != 1:
-        raise malformed("there must be one Host line")
+        malformed("there must be one Host line")
     for name in _ONCE:
         if lower.count(name) > 1:
-            raise malformed(f"{name[2:-1].decode()} stands there twice")
+            malformed(f"{name[2:-1].decode()} stands there twice")
     return _framing(lower, old=match[2] == b"0")
 
 
@@ -81,26 +82,26 @@ def _framing(lower: bytes, *, old: bool) -> int:
     if lengths + codings == 0:
         return 0
     if lengths + codings > 1:
-        raise malformed("the body's length is stated twice")
+        malformed("the body's length is stated twice")
     if codings:
         if old or not _CHUNKED.search(lower):
-            raise malformed("the only Transfer-Encoding is chunked, in HTTP/1.1")
+            malformed("the only Transfer-Encoding is chunked, in HTTP/1.1")
         return CHUNKED
     length = _LENGTH.search(lower)
     if length is None:
-        raise malformed("Content-Length is no sensible number of bytes")
+        malformed("Content-Length is no sensible number of bytes")
     return int(length[1])
 
 
-def malformed(what: str) -> RefusedError:
-    """A request that cannot be read one way only; its connection must be closed."""
-    return RefusedError(400, "malformed_request", f"{what}; correct the client")
+def malformed(what: str) -> NoReturn:
+    """Refuse what cannot be read one way only; its connection must be closed."""
+    raise RefusedError(400, "malformed_request", f"{what}; correct the client")
 
 
-def _too_large(head: bytes) -> RefusedError:
+def _too_large(head: bytes) -> NoReturn:
     line, _, _ = head.partition(b"\r\n")
     if len(line) > TARGET_BYTES_MAX:
         text = f"the target is longer than {TARGET_BYTES_MAX} bytes; shorten it"
-        return RefusedError(414, "target_too_long", text)
+        raise RefusedError(414, "target_too_long", text)
     text = f"the head is larger than {HEAD_BYTES_MAX} bytes; send fewer header lines"
-    return RefusedError(431, "head_too_large", text)
+    raise RefusedError(431, "head_too_large", text)
