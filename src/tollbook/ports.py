@@ -291,8 +291,10 @@ class ControlStore(Protocol):
         """One project."""
         ...
 
-    def add_project(self, project: Project, entry: AuditEntry) -> bool:
-        """Add a project, unless its id is known already; then ``False``."""
+    def add_project(
+        self, project: Project, entry: AuditEntry, *, projects_max: int | None = None
+    ) -> bool:
+        """Add a project; ``False`` when its id is known or there are that many."""
         ...
 
     def change_project(self, project: Project, entry: AuditEntry) -> bool:

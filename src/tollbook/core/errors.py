@@ -9,6 +9,9 @@
     + CatalogueGapError         a model's prices stop and start again, unexplained
     + CatalogueDataError        a catalogue file cannot be understood
   + ConfigError             a setting is wrong; nothing was started
+  + ControlError            a project or key cannot be made or changed as asked
+    + NotAllowedError           a key may not do that
+    + KeyRefusedError           this is no key that opens anything
   x SourceError             a source could not be read
     + SourceUnavailableError    transient: try the same read again
     + SourceRejectedError       permanent: the same read will fail again
@@ -78,6 +81,31 @@ class ConfigError(TollbookError):
     """A setting is wrong; nothing was started."""
 
     exit_code = 3
+
+
+class ControlError(TollbookError):
+    """A project or key cannot be made or changed as asked; nothing was changed."""
+
+    exit_code = 2
+
+
+class NotAllowedError(ControlError):
+    """A key may not do that."""
+
+
+class KeyRefusedError(ControlError):
+    """This is no key that opens anything. The message is always the same.
+
+    Args:
+        why: For the log alone: whoever tried the key must not learn it.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(
+            "the key is not valid; check it, or have a new one made with "
+            "`tollbook key create`"
+        )
 
 
 class SourceError(TollbookError):

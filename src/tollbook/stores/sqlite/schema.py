@@ -117,7 +117,25 @@ CREATE TABLE statements (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FACTS + _DERIVED,)
+_CONTROL = """
+CREATE TABLE projects (
+    id TEXT PRIMARY KEY, workspace TEXT NOT NULL, kind TEXT NOT NULL, title TEXT,
+    created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE keys (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL, projects TEXT,
+    created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER,
+    last_used_at INTEGER, digest BLOB NOT NULL
+);
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, subject TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FACTS + _DERIVED + _CONTROL,)
 DERIVED_TABLES = (
     "events",
     "event_parts",
