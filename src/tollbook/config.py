@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -39,6 +39,10 @@ _ROOTS = "roots"
 Weekday = Literal[
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
 ]
+
+
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+_Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +102,22 @@ class Projects(_Strict, frozen=True, kw_only=True):
     groups: dict[str, tuple[str, ...]] = {}
 
 
+class Server(_Strict, frozen=True, kw_only=True):
+    """``[server]``: where it listens, for whom, and how much it bears."""
+
+    host: str = "127.0.0.1"
+    port: _Port = 4318  # where OTLP over HTTP is expected
+    grpc_port: _Port = 4317  # where OTLP over gRPC is
+    hosts: tuple[str, ...] = ()  # names it is known by, besides those of this machine
+    scan_seconds: _Count = 30
+    bodies_bytes_max: _Count = 64 << 20  # of all requests at one time
+    connections_max: _Count = 1000
+    head_seconds: _Count = 10
+    body_seconds: _Count = 10
+    idle_seconds: _Count = 75
+    drain_seconds: _Count = 10
+
+
 class Config(_Strict, frozen=True, kw_only=True):
     """Everything that can be set."""
 
@@ -106,6 +126,7 @@ class Config(_Strict, frozen=True, kw_only=True):
     prices: Prices = Prices()
     plan: Plan | None = None
     projects: Projects = Projects()
+    server: Server = Server()
 
     def terms(self) -> PriceTerms:
         """The user's own prices.

@@ -50,6 +50,19 @@ EXAMPLE = """\
 
 [projects.groups]
 #customer = ["shop", "shop-api"]
+
+[server]                     # `tollbook serve`
+#host = "127.0.0.1"          # only this machine
+#port = 4318
+#grpc_port = 4317
+#hosts = ["ledger.example"]  # names it is known by
+#scan_seconds = 30
+#bodies_bytes_max = 67108864 # of all requests at one time
+#connections_max = 1000
+#head_seconds = 10           # how long a client may take
+#body_seconds = 10
+#idle_seconds = 75
+#drain_seconds = 10          # for what is under way at the end
 """
 
 
