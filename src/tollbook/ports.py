@@ -60,6 +60,17 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One batch of facts as a store keeps it, to be told to another."""
+
+    id: int  # later ones have larger numbers, not always the next
+    source: str
+    origin: str
+    observations: Sequence[Observation] = ()
+    calls: Sequence[Call] = ()
+    statements: Sequence[StatementLine] = ()
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one observation that was received."""
 
@@ -200,6 +211,14 @@ class LedgerStore(Protocol):
 
         Returns:
             How many were posted; 0 when nothing waits.
+        """
+        ...
+
+    def facts(self, after: int, limit: int) -> list[Fact]:
+        """The first batches of facts whose number is above ``after``, in order.
+
+        Raises:
+            StoreDamagedError: Facts are damaged.
         """
         ...
 

@@ -20,6 +20,7 @@ from tollbook.ports import (
     Appended,
     Batch,
     Coverage,
+    Fact,
     Health,
     Statement,
     StoredEvent,
@@ -120,6 +121,22 @@ class MemoryStore:
             for batch in self._batches
             if batch.source == source and batch.cursor is not None
         }
+
+    def facts(self, after: int, limit: int) -> list[Fact]:
+        """See ``LedgerStore.facts``."""
+        found = [
+            Fact(
+                id=number,
+                source=batch.source,
+                origin=batch.origin,
+                observations=batch.observations,
+                calls=batch.calls,
+                statements=batch.statements,
+            )
+            for number, batch in enumerate(self._batches, 1)
+            if number > after and _has_facts(batch)
+        ]
+        return found[:limit]
 
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""

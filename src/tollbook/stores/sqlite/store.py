@@ -16,6 +16,7 @@ from tollbook.ports import (
     Appended,
     Batch,
     Coverage,
+    Fact,
     Health,
     Statement,
     StoredEvent,
@@ -34,6 +35,7 @@ from tollbook.stores.sqlite.facts import (
     save_statements,
 )
 from tollbook.stores.sqlite.names import Names, Texts
+from tollbook.stores.sqlite.outgoing import read_facts
 from tollbook.stores.sqlite.read import Reader
 from tollbook.stores.sqlite.schema import DERIVED_TABLES, MICRO
 
@@ -243,6 +245,13 @@ class SqliteStore:
             (source,),
         ).fetchall()
         return dict(rows)
+
+    def facts(self, after: int, limit: int) -> list[Fact]:
+        """See ``LedgerStore.facts``."""
+        with translated(self.path):
+            return read_facts(
+                self._db, self._texts, self.path, after=after, limit=limit
+            )
 
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""

@@ -1,0 +1,45 @@
+"""Facts in the order they were stored, for another ledger."""
+
+from __future__ import annotations
+
+import zlib
+
+import apsw
+
+from tollbook.core.errors import StoreDamagedError
+from tollbook.ports import Fact, StrPath
+from tollbook.stores.sqlite.append import decode_segment
+from tollbook.stores.sqlite.names import Texts
+
+_SELECT = (
+    "SELECT id, source, origin, checksum, body FROM segments"
+    " WHERE id > ? ORDER BY id LIMIT ?"
+)
+
+
+def read_facts(
+    connection: apsw.Connection, texts: Texts, path: StrPath, *, after: int, limit: int
+) -> list[Fact]:
+    """See ``LedgerStore.facts``; ``path`` is for the message alone."""
+    found = []
+    for number, source, origin, checksum, body in connection.execute(
+        _SELECT, (after, limit)
+    ):
+        if zlib.crc32(body) != checksum:
+            message = (
+                f"{path}: the facts of segment {number} are damaged; restore a backup, "
+                "or move the file away and scan again"
+            )
+            raise StoreDamagedError(message)
+        segment = decode_segment(body)
+        found.append(
+            Fact(
+                id=number,
+                source=texts[source] or "",
+                origin=texts[origin] or "",
+                observations=segment.observations,
+                calls=segment.calls,
+                statements=segment.statements,
+            )
+        )
+    return found
