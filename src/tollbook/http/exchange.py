@@ -16,17 +16,17 @@ from typing import Literal, Protocol
 import msgspec
 
 from tollbook.config import Config
+from tollbook.core.control import SCOPES
 from tollbook.core.observation import Instant
 from tollbook.ports import Batch, ControlStore, Key, LedgerStore, Receipt
 
 Scope = Literal["ingest", "read", "relay", "admin"]
-SCOPES: frozenset[str] = frozenset({"ingest", "read", "relay", "admin"})
 JSON = "application/json"
 
 BODY_MAX = 8 << 20
 """How many bytes a body may have, unpacked, unless a route says otherwise."""
 
-LOCAL = Key(id="", name="loopback", scopes=SCOPES, created_at=0)
+LOCAL = Key(id="", name="loopback", scopes=frozenset(SCOPES), created_at=0)
 """Who asks from this machine while the ledger has no key."""
 
 
