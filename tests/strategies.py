@@ -100,7 +100,7 @@ class Dice:
 
 def diced(make: Callable[[Dice], _T]) -> st.SearchStrategy[_T]:
     """What can be made of a few dozen choices."""
-    return st.integers(0, 2**600 - 1).map(lambda number: make(Dice(number)))
+    return st.integers(0, 2**700 - 1).map(lambda number: make(Dice(number)))
 
 
 def usage_of(dice: Dice) -> dict[str, int]:
@@ -170,6 +170,14 @@ def observation_of(dice: Dice) -> Observation:
         tools=dice.pick((), ("Bash",), ("Bash", "Read"), (HOSTILE,)),
         stated_cost=dice.pick(None, None, 0, 10**12),
         lines=dice.pick(1, 1, 2, 3),
+        provider=dice.pick(None, None, "anthropic"),
+        app=dice.pick(None, None, "llm_router"),
+        user=dice.pick(None, "ada", HOSTILE),
+        machine=dice.pick(None, None, "lab"),
+        key=dice.pick(None, None, "tb_one"),
+        tags=dice.pick((), (), (("team", "blue"),), (("a", HOSTILE), ("team", "red"))),
+        latency_ms=dice.pick(None, None, 0, 1200),
+        failure=None if known else dice.pick(None, "429", "connection"),
     )
 
 
@@ -193,6 +201,7 @@ def statement_of(dice: Dice) -> StatementLine:
         stated_cost=dice.pick(0, 1, 2),
         models=dice.pick((), (ModelTotal("claude-large", {OUTPUT: 1}, 1),)),
         line=dice.pick(1, 2),
+        series=dice.pick("", "", "a", "b"),
     )
 
 

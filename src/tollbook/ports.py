@@ -12,6 +12,7 @@ from tollbook.core.control import AuditEntry, Credential
 from tollbook.core.control import Key as Key  # noqa: PLC0414  # known as ports.Key
 from tollbook.core.control import Project as Project  # noqa: PLC0414  # the same
 from tollbook.core.event import UsageEvent
+from tollbook.core.measure import Measure
 from tollbook.core.money import Money
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
@@ -114,16 +115,38 @@ class Source(Protocol):
         ...
 
 
+NARROW = frozenset(("project", "session", "model"))
+"""Dimensions whose sums are kept by the quarter hour."""
+
+DAILY = frozenset(("source", "provider", "app", "user", "machine", "key"))
+"""Dimensions whose sums, beside project and model, are kept by the UTC day."""
+
+DIMENSIONS = NARROW | DAILY | {"branch", "agent", "skill", "tools"}
+TAG = "tag:"
+"""Begins the name of a tag, which is a dimension, too."""
+
+
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which totals are wanted.
 
     ``buckets`` are half-open instants, ascending and without overlap; each total tells
-    in which it lies. ``by`` names dimensions: ``project``, ``session``, ``model``,
-    ``branch``, ``agent``, ``skill``, ``tools``.
+    in which it lies. ``by`` names ``DIMENSIONS`` and tags (``tag:team``). ``where``
+    gives the only value that counts of some of them; ``None``: where it is not known.
+    ``source`` is every source that spoke of a response, joined by ``+``.
     """
 
     buckets: Sequence[tuple[Instant, Instant]]
     by: frozenset[str] = frozenset()
+    where: Mapping[str, str | None] = {}
+
+    @property
+    def grain(self) -> str:
+        """How narrow the sums are that answer it: ``slot``, ``day`` or ``event``."""
+        named = self.by | self.where.keys()
+        if named <= NARROW:
+            return "slot"
+        rest = named - {"project", "model"}
+        return "day" if len(rest) == 1 and rest <= DAILY else "event"
 
 
 class Total(msgspec.Struct, frozen=True, gc=False):
@@ -133,7 +156,7 @@ class Total(msgspec.Struct, frozen=True, gc=False):
     priced: bool
     dimensions: dict[str, str | None]
     tally: Tally
-    first_at: Instant  # to the quarter hour when no events had to be read
+    first_at: Instant  # to the quarter hour, or day, when no events had to be read
     last_at: Instant
 
 
@@ -143,6 +166,33 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     event: UsageEvent
     shares: Sequence[Share]
     seen: Sequence[tuple[str, str, Observation]]  # source, origin, what it said
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which single events are wanted, and from where on.
+
+    ``start <= at < end``. Events come by time and, within a millisecond, by id;
+    ``newest_first`` turns that round. ``models`` are ids as sources wrote them, and an
+    event goes by the model of its first share.
+    """
+
+    start: Instant
+    end: Instant
+    projects: frozenset[str] | None = None  # ``None``: every project
+    models: frozenset[str] | None = None
+    source: str | None = None  # it is among those that spoke of the response
+    where: Mapping[str, str | None] = {}  # as in ``UsageQuery``
+    after: tuple[Instant, str] | None = None  # time and id of the last event known
+    newest_first: bool = True
+    limit: int
+
+
+class ListedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event in a list, without what was said of it."""
+
+    id: str  # see ``core.event_id``
+    event: UsageEvent
+    shares: Sequence[Share]
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False):
@@ -159,7 +209,8 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     responses: int
     unrecorded_calls: int  # requests that were sent and whose answer no line holds
     problems: int
-    sources: Mapping[str, tuple[Instant | None, Instant | None]]  # first and last event
+    sources: Mapping[str, tuple[Instant | None, Instant | None]]
+    """First and last event: to the quarter hour of one source, to the day of several."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +289,17 @@ class LedgerStore(Protocol):
         self, *, session: str | None = None, response: str | None = None
     ) -> Iterator[StoredEvent]:
         """The events of a session, or of a message or request id, in time order."""
+        ...
+
+    def page(self, query: EventQuery) -> list[ListedEvent]:
+        """Some events, at most ``query.limit`` of them."""
+        ...
+
+    def measures(self, query: EventQuery, measure: Measure) -> list[int]:
+        """What each request cost, used or took, where that is known, in no order.
+
+        At most ``query.limit`` of them; see ``core.measure``.
+        """
         ...
 
     def statements(self, session: str) -> list[Statement]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from itertools import combinations
@@ -45,13 +45,31 @@ from tollbook.stores.memory import MemoryStore
 from tollbook.stores.sqlite.store import SqliteStore
 
 NOW = START + DAY_MS
-DIMENSIONS = ("project", "session", "model", "branch", "agent", "skill", "tools")
+EACH = ("project", "session", "model", "branch", "agent", "skill", "tools")
+ASKERS = ("source", "provider", "app", "user", "machine", "key", "tag:team", "tag:none")
+DIMENSIONS = (*EACH, *ASKERS)
+FILTERS: Sequence[dict[str, str | None]] = (
+    {"project": HOSTILE},
+    {"session": SESSIONS[0]},
+    {"model": "claude-large", "project": None},
+    {"user": "ada"},
+    {"user": None, "project": "-work"},
+    {"source": SOURCES[0], "branch": "main"},
+    {"tag:team": "blue"},
+    {"tag:team": None, "machine": "lab"},
+    {"user": "nobody"},
+)
 BUCKETS = (
     (START, START + 3_600_000),
     (START + 3_600_000, START + 8 * 900_000),
     (START + 8 * 900_000, START + DAY_MS),
 )
+LONG = (
+    (START - 3 * DAY_MS, START + 1_000_001),
+    (START + 1_000_001, START + 9 * DAY_MS),
+)
 ALWAYS = (0, 2**62)
+NOTHING: Mapping[str, str | None] = {}
 
 Store = Callable[[Path], LedgerStore]
 
@@ -77,9 +95,14 @@ def opened(make: Store, *, handles: int = 1) -> Iterator[list[LedgerStore]]:
                 store.close()
 
 
-def totals(store: LedgerStore, *by: str) -> Sequence[object]:
+def totals(
+    store: LedgerStore,
+    *by: str,
+    where: Mapping[str, str | None] = NOTHING,
+    buckets: Sequence[tuple[int, int]] = BUCKETS,
+) -> Sequence[object]:
     """Every total by some dimensions, in an order of its own."""
-    found = store.totals(UsageQuery(buckets=BUCKETS, by=frozenset(by)))
+    query = UsageQuery(buckets=buckets, by=frozenset(by), where=where)
     return sorted(
         (
             total.bucket,
@@ -89,7 +112,7 @@ def totals(store: LedgerStore, *by: str) -> Sequence[object]:
             total.first_at,
             total.last_at,
         )
-        for total in found
+        for total in store.totals(query)
     )
 
 
@@ -121,9 +144,12 @@ def by_model(found: Sequence[Share]) -> list[tuple[str, bool, Tally]]:
 
 def what_follows(store: LedgerStore) -> dict[str, object]:
     """All that must not depend on the order in which facts came in."""
-    queries = [(), *((name,) for name in DIMENSIONS), *combinations(DIMENSIONS[:4], 2)]
+    queries = [(), *((name,) for name in EACH), *combinations(EACH[:4], 2)]
+    queries += [("user", "project"), ("source", "model"), ("app", "key"), DIMENSIONS]
     return {
-        **{f"totals {by}": totals(store, *by) for by in [*queries, DIMENSIONS]},
+        **{f"totals {by}": totals(store, *by) for by in queries},
+        **{f"days {by}": totals(store, by, buckets=LONG) for by in ASKERS},
+        **{f"totals where {where}": totals(store, where=where) for where in FILTERS},
         "events": events(store),
         "unrecorded": store.unrecorded(*ALWAYS),
         "some unrecorded": store.unrecorded(*BUCKETS[0], session=SESSIONS[0]),
@@ -182,7 +208,8 @@ others = pytest.mark.parametrize("make", OTHERS.values(), ids=list(OTHERS))
 
 def test_every_store_is_held_to_this_contract() -> None:
     folder = Path(tollbook.stores.__file__).parent
-    stores = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
+    names = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
+    stores = {name.partition("_")[0] for name in names}
 
     assert stores == set(STORES)
 

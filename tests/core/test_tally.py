@@ -62,7 +62,7 @@ def test_every_share_but_the_first_says_something(
 ) -> None:
     first, *rest = shares(settle(lift(said[1], said[0])), PRICER)
 
-    assert first.tally.responses == 1
+    assert first.tally.responses + first.tally.failed_requests == 1
     assert all(any(share.tally) and share.tally.responses == 0 for share in rest)
 
 
@@ -132,3 +132,25 @@ def test_a_response_without_usage_is_counted_as_missing() -> None:
     [share] = shares(event(part, evidence=int(Evidence.MISSING)), PRICER)
 
     assert share.tally == Tally(responses=1, missing_responses=1)
+
+
+def test_a_request_that_failed_is_no_response_and_costs_nothing() -> None:
+    failed = event(
+        Part("claude-large", {}),
+        evidence=int(Evidence.MISSING),
+        failure="429",
+        latency_ms=250,
+    )
+
+    [share] = shares(failed, PRICER)
+
+    assert share.tally == Tally(failed_requests=1, timed_requests=1, latency_ms=250)
+
+
+def test_a_request_that_brought_usage_has_not_failed() -> None:
+    answered = event(Part("claude-large", {OUTPUT: 2}), failure="connection")
+
+    [share] = shares(answered, PRICER)
+
+    assert answered.failure is None
+    assert (share.tally.responses, share.tally.failed_requests) == (1, 0)

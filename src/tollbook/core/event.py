@@ -26,7 +26,18 @@ from tollbook.core.observation import (
 from tollbook.core.units import Unit
 
 _V = TypeVar("_V", tuple[int, str], "Reading")
-_MARKS = ("message", "request", "project", "branch", "agent", "skill", "model")
+_MARKS = (
+    "message", "request", "project", "branch", "agent", "skill", "model",
+    "provider", "app", "user", "machine", "key", "failure",
+)  # fmt: skip
+_FROM_ANYWHERE = {
+    "message_id": "message",
+    "request_id": "request",
+    **{name: name for name in ("project", "provider", "app", "user", "machine", "key")},
+}
+"""Fields of an event that any place may tell, and the marks they come from."""
+
+_TAG = "#"  # begins the name of a tag's mark
 _CONDITIONS = ("service_tier", "speed", "inference_geo", "platform")
 
 Shape = tuple[tuple[str, str], ...]
@@ -65,6 +76,15 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tools: tuple[str, ...]
     stated_cost: Money | None
     sources: tuple[str, ...]
+    provider: str | None
+    app: str | None
+    user: str | None
+    machine: str | None
+    key: str | None
+    tags: tuple[tuple[str, str], ...]
+    latency_ms: int | None
+    failure: str | None
+    """Why there is no usage; ``None`` as soon as anybody knows some."""
 
 
 class Sighting(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -86,6 +106,7 @@ class EventState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tools: tuple[str, ...]
     sources: tuple[str, ...]
     stated_cost: Money | None
+    latency_ms: int | None = None
 
 
 def lift(seen: Observation, source: str) -> EventState:
@@ -99,7 +120,8 @@ def lift(seen: Observation, source: str) -> EventState:
             name: (seen.first_at, value)
             for name, value in zip(_MARKS, _marks(seen), strict=True)
             if value
-        },
+        }
+        | {_TAG + name: (seen.first_at, value) for name, value in seen.tags},
         best=(output[0], output[2], seen.at) if output else (-1, 0, seen.at),
     )
     return EventState(
@@ -113,6 +135,7 @@ def lift(seen: Observation, source: str) -> EventState:
         tools=seen.tools,
         sources=(source,),
         stated_cost=seen.stated_cost,
+        latency_ms=seen.latency_ms,
     )
 
 
@@ -148,11 +171,15 @@ def join(one: EventState, other: EventState) -> EventState:
         places=places,
         tools=_union(one.tools, other.tools),
         sources=_union(one.sources, other.sources),
-        stated_cost=max(
-            (x for x in (one.stated_cost, other.stated_cost) if x is not None),
-            default=None,
-        ),
+        stated_cost=_larger(one.stated_cost, other.stated_cost),
+        latency_ms=_larger(one.latency_ms, other.latency_ms),
     )
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
 
 
 def _greater(one: dict[str, _V], other: dict[str, _V]) -> dict[str, _V]:
@@ -193,6 +220,12 @@ def _marks(seen: Observation) -> tuple[str | None, ...]:
         seen.agent,
         seen.skill,
         main_model(seen.parts),
+        seen.provider,
+        seen.app,
+        seen.user,
+        seen.machine,
+        seen.key,
+        seen.failure,
     )
 
 
@@ -207,8 +240,9 @@ def settle(state: EventState) -> UsageEvent:
 
     A response is at home where it was seen first: the parent's session before a side
     chain's, an original's before a copy's. It occurred when its final count was written
-    there. Ids, session and project that nobody knew at home are taken from the next
-    place that did; a branch, an agent and a skill mean something at home only.
+    there. Ids, session, project, tags and who asked with what, when nobody knew them at
+    home, are taken from the next place that did; a branch, an agent and a skill mean
+    something at home only.
     """
     ordered = sorted(
         state.places.items(), key=lambda item: (item[0][:2], item[1].first_at, item[0])
@@ -217,8 +251,6 @@ def settle(state: EventState) -> UsageEvent:
     sightings = [sighting.marks for _, sighting in ordered]
     evidence, lesser = _evidence(state.readings)
     return UsageEvent(
-        message_id=_mark(sightings, "message"),
-        request_id=_mark(sightings, "request"),
         session=next((place[2] for place, _ in ordered if place[2]), None),
         first_at=home.first_at,
         at=home.best[2],
@@ -228,13 +260,16 @@ def settle(state: EventState) -> UsageEvent:
         lesser=lesser,
         sidechain=sidechain,
         copied=copied,
-        project=_mark(sightings, "project"),
         branch=_mark(sightings[:1], "branch"),
         agent=_mark(sightings[:1], "agent"),
         skill=_mark(sightings[:1], "skill"),
         tools=state.tools,
         stated_cost=state.stated_cost,
         sources=state.sources,
+        tags=_tags(sightings),
+        latency_ms=state.latency_ms,
+        failure=None if state.readings else _mark(sightings, "failure"),
+        **{field: _mark(sightings, name) for field, name in _FROM_ANYWHERE.items()},
     )
 
 
@@ -261,6 +296,14 @@ def settle_one(seen: Observation, source: str) -> UsageEvent:
         tools=seen.tools,
         stated_cost=seen.stated_cost,
         sources=(source,),
+        provider=seen.provider or None,
+        app=seen.app or None,
+        user=seen.user or None,
+        machine=seen.machine or None,
+        key=seen.key or None,
+        tags=seen.tags,
+        latency_ms=seen.latency_ms,
+        failure=None,
     )
 
 
@@ -278,6 +321,15 @@ def _mark(
 ) -> str | None:
     """The first of some sightings that knew a mark."""
     return next((marks[name][1] for marks in sightings if name in marks), None)
+
+
+def _tags(
+    sightings: Sequence[Mapping[str, tuple[Instant, str]]],
+) -> tuple[tuple[str, str], ...]:
+    names = {name for marks in sightings for name in marks if name.startswith(_TAG)}
+    return tuple(
+        (name[len(_TAG) :], _mark(sightings, name) or "") for name in sorted(names)
+    )
 
 
 def _value(state: EventState, name: str) -> str | None:

@@ -20,7 +20,20 @@ _KNOWN = frozenset(UNITS)
 _OUTPUT = Unit.OUTPUT.value
 _PARTIAL = int(Evidence.PARTIAL)
 _MISSING = int(Evidence.MISSING)
-_NOT_AGAIN = (0, 0, 0)  # a response is counted with its first share
+
+
+class _Standing(NamedTuple):
+    """What an event's first share tells of it, besides its counts."""
+
+    responses: int = 0
+    partial_responses: int = 0
+    missing_responses: int = 0
+    failed_requests: int = 0
+    timed_requests: int = 0
+    latency_ms: int = 0
+
+
+_NOT_AGAIN = _Standing()  # a response is counted with its first share
 
 
 class Tally(NamedTuple):
@@ -39,6 +52,9 @@ class Tally(NamedTuple):
     web_fetch_requests: int = 0
     code_execution_requests: int = 0
     other_units: int = 0  # counters we have no name for
+    failed_requests: int = 0  # they brought no answer, so they are no responses
+    timed_requests: int = 0  # those whose latency is known
+    latency_ms: int = 0  # of these, added up
     list_cost: Money = 0
     net_cost: Money = 0  # after the user's own terms
 
@@ -102,17 +118,18 @@ def _main_first(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     return tuple(sorted(parts, key=lambda part: part.kind != MESSAGE))
 
 
-def _standing(event: UsageEvent) -> tuple[int, int, int]:
-    """Responses, partial ones and missing ones: what the first share tells of an event."""
+def _standing(event: UsageEvent) -> _Standing:
+    timed = (0, 0) if event.latency_ms is None else (1, event.latency_ms)
+    if event.failure is not None:
+        return _Standing(0, 0, 0, 1, *timed)
     if event.evidence == _MISSING:
-        return (1, 0, 1)
-    if event.lesser is None and event.evidence > _PARTIAL:
-        return (1, 0, 0)
-    return (1, 1, 0)
+        return _Standing(1, 0, 1, 0, *timed)
+    partial = int(event.lesser is not None or event.evidence <= _PARTIAL)
+    return _Standing(1, partial, 0, 0, *timed)
 
 
 def _tally(
-    standing: tuple[int, int, int],
+    standing: _Standing,
     usage: dict[str, int],
     list_cost: Money,
     net_cost: Money,
@@ -121,6 +138,8 @@ def _tally(
     other = 0
     if not usage.keys() <= _KNOWN:
         other = sum(count for unit, count in usage.items() if unit not in _KNOWN)
-    output = get(_OUTPUT, 0) if standing[1] else 0
+    output = get(_OUTPUT, 0) if standing.partial_responses else 0
     counts = [get(unit, 0) for unit in UNITS]
-    return Tally._make((*standing, output, *counts, other, list_cost, net_cost))
+    return Tally._make(
+        (*standing[:3], output, *counts, other, *standing[3:], list_cost, net_cost)
+    )

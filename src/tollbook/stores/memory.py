@@ -11,27 +11,30 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from tollbook.core.event import UsageEvent, join, lift
+from tollbook.core.event_id import event_id
 from tollbook.core.identity import Identity, IdentityKind, identify
+from tollbook.core.measure import Measure, measured
 from tollbook.core.merge import gather, merge, owners
 from tollbook.core.observation import Call, Instant, Observation
 from tollbook.core.problem import Problem
+from tollbook.core.slots import DAY_MS, SLOT_MS, bounds, whole_days
 from tollbook.core.tally import Pricer, shares
 from tollbook.ports import (
+    TAG,
     Appended,
     Batch,
     Coverage,
     Fact,
+    EventQuery,
     Health,
+    ListedEvent,
     Statement,
     StoredEvent,
     Total,
     UsageQuery,
 )
+from tollbook.stores.memory_pages import page, wanted
 
-SLOT_MS = 900_000
-"""Questions that need no single events are answered to the quarter hour."""
-
-_BY_SLOT = frozenset(("project", "session", "model"))
 _SESSIONS_MAX = 20
 _REQUEST = IdentityKind.REQUEST
 _encode = msgspec.json.Encoder().encode
@@ -140,33 +143,27 @@ class MemoryStore:
 
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""
-        coarse = query.by <= _BY_SLOT
         found: dict[tuple[object, ...], Total] = {}
         for event in self._events().values():
-            at = _slot(event.at) if coarse else event.at
+            at = _slot(event.at) if query.grain == "slot" else event.at
             for bucket, (start, end) in enumerate(query.buckets):
                 if start <= at < end:
-                    for total in self._shares(event, query.by, bucket, at):
+                    seen_at = _grain(query, at, start, end)
+                    for total in self._shares(event, query, bucket, seen_at):
                         key = (bucket, *total.dimensions.values(), total.priced)
                         known = found.get(key)
                         found[key] = total if known is None else _add(known, total)
         return list(found.values())
 
     def _shares(
-        self, event: UsageEvent, by: frozenset[str], bucket: int, at: Instant
+        self, event: UsageEvent, query: UsageQuery, bucket: int, at: Instant
     ) -> Iterator[Total]:
+        common = _dimensions(event)
         for model, priced, tally in shares(event, self._pricer):
-            dimensions = {
-                "project": event.project,
-                "session": event.session,
-                "model": model or None,
-                "branch": event.branch,
-                "agent": event.agent,
-                "skill": event.skill,
-                "tools": _encode(event.tools).decode() if event.tools else None,
-            }
-            chosen = {name: dimensions[name] for name in sorted(by)}
-            yield Total(bucket, priced, chosen, tally, at, at)
+            dimensions = {**common, "model": model or None}
+            if all(dimensions.get(k) == value for k, value in query.where.items()):
+                chosen = {name: dimensions.get(name) for name in sorted(query.by)}
+                yield Total(bucket, priced, chosen, tally, at, at)
 
     def labels(self) -> dict[str, str]:
         """See ``LedgerStore.labels``."""
@@ -204,18 +201,39 @@ class MemoryStore:
                 known.append(said)
         return found
 
+    def page(self, query: EventQuery) -> list[ListedEvent]:
+        """See ``LedgerStore.page``."""
+        return page(self._listed(query), query)
+
+    def measures(self, query: EventQuery, measure: Measure) -> list[int]:
+        """See ``LedgerStore.measures``."""
+        values = (
+            measured(((s.priced, s.tally) for s in each.shares), measure)
+            for each in self._listed(query)
+        )
+        return [value for value in values if value is not None][: query.limit]
+
+    def _listed(self, query: EventQuery) -> Iterator[ListedEvent]:
+        for identity, event in self._events().items():
+            found = shares(event, self._pricer)
+            known = _dimensions(event) | {"model": found[0].model or None}
+            listed = ListedEvent(event_id(identity), event, found)
+            if wanted(listed, known, query):
+                yield listed
+
     def statements(self, session: str) -> list[Statement]:
         """See ``LedgerStore.statements``."""
-        latest: dict[str, _Ranked] = {}
+        latest: dict[tuple[str, str], _Ranked] = {}
         for batch in self._batches:
             for line in batch.statements:
                 if line.session == session:
                     rank = (line.sequence, line.stated_cost, _order(line))
                     found = (rank, Statement(batch.source, batch.origin, line))
-                    known = latest.get(batch.source)
+                    place = (batch.source, line.series)
+                    known = latest.get(place)
                     if known is None or _supersedes(found, known):
-                        latest[batch.source] = found
-        return [latest[source][1] for source in sorted(latest)]
+                        latest[place] = found
+        return [latest[place][1] for place in sorted(latest)]
 
     def unrecorded(
         self, start: Instant, end: Instant, *, session: str | None = None
@@ -246,13 +264,21 @@ class MemoryStore:
         """See ``LedgerStore.coverage``."""
         events = self._events().values()
         slots = [_slot(event.at) for event in events]
-        span = (min(slots, default=None), max(slots, default=None))
+        days: dict[str, list[Instant]] = {
+            batch.source: [] for batch in self._batches if _has_facts(batch)
+        }
+        for event in events:
+            for source in event.sources:
+                days[source].append(event.at // DAY_MS * DAY_MS)
         return Coverage(
-            responses=len(events),
+            responses=sum(event.failure is None for event in events),
             unrecorded_calls=len(self._unanswered()),
             problems=len(_standing(self._batches)),
             sources={
-                batch.source: span for batch in self._batches if _has_facts(batch)
+                source: bounds((min(found), max(found)), (min(slots), max(slots)))
+                if found
+                else (None, None)
+                for source, found in days.items()
             },
         )
 
@@ -338,6 +364,31 @@ def _add(one: Total, other: Total) -> Total:
         first_at=min(one.first_at, other.first_at),
         last_at=max(one.last_at, other.last_at),
     )
+
+
+def _dimensions(event: UsageEvent) -> dict[str, str | None]:
+    """All but the model, by which an event may be divided."""
+    return {
+        "project": event.project,
+        "session": event.session,
+        "branch": event.branch,
+        "agent": event.agent,
+        "skill": event.skill,
+        "tools": _encode(event.tools).decode() if event.tools else None,
+        "source": "+".join(event.sources),
+        "provider": event.provider,
+        "app": event.app,
+        "user": event.user,
+        "machine": event.machine,
+        "key": event.key,
+        **{TAG + name: value for name, value in event.tags},
+    }
+
+
+def _grain(query: UsageQuery, at: Instant, start: Instant, end: Instant) -> Instant:
+    """An event's time, as exactly as the sums that answer a query know it."""
+    days = whole_days(start, end) if query.grain == "day" else None
+    return at // DAY_MS * DAY_MS if days and days[0] <= at < days[1] else at
 
 
 def _slot(at: Instant) -> Instant:

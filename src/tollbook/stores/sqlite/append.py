@@ -17,12 +17,14 @@ import msgspec
 from tollbook.core.event import EventState, UsageEvent, join, lift, settle, settle_one
 from tollbook.core.identity import IdentityKind
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
+from tollbook.core.slots import SLOT_MS
 from tollbook.core.tally import Pricer, Share, Tally, shares
 from tollbook.ports import Appended, Batch
-from tollbook.stores.sqlite.contexts import Contexts
+from tollbook.stores.sqlite.contexts import Askers, Contexts
 from tollbook.stores.sqlite.names import Names
 from tollbook.stores.sqlite.rows import (
     COLUMNS,
+    CONTEXT,
     OUTPUT,
     UNITS,
     WHOSE,
@@ -35,7 +37,7 @@ from tollbook.stores.sqlite.rows import (
     is_usual,
     key_of,
 )
-from tollbook.stores.sqlite.schema import SLOT_MS, TALLY_COLUMNS
+from tollbook.stores.sqlite.schema import TALLY_COLUMNS
 from tollbook.stores.sqlite.sums import Sums, columns_of, tally_of
 
 _MESSAGE, _REQUEST = int(IdentityKind.MESSAGE), int(IdentityKind.REQUEST)
@@ -51,6 +53,7 @@ _INSERT_NEW = (
     f" VALUES ({','.join('?' * len(COLUMNS))})"
 )
 _FINAL = (1, 0, 0, 0)  # a response that is neither partial nor missing
+_UNTIMED = (0, 0, 0)  # nor failed, and nobody took its time
 
 _Fresh = tuple[Observation, str, int]
 """The one observation of a response nobody has spoken of, its source and segment."""
@@ -121,6 +124,7 @@ class Work:
         self._names = names
         self._reader = reader
         self._writer = RowWriter(names, Contexts(connection, names))
+        self._askers = Askers(connection)
         self._pricer = pricer
         self._fresh: dict[Key, _Fresh] = {}
         self._entries: dict[Key, _Entry] = {}
@@ -282,7 +286,7 @@ class Work:
     def _write_fresh(self) -> None:
         """Responses with one usual observation, which nearly all are, in bulk."""
         token_prices, plain_row = self._pricer.token_prices, self._writer.plain_row
-        add = self._sums.add
+        add, askers = self._sums.add, self._askers
         rows: list[Row] = []
         for key, (seen, source, segment) in self._fresh.items():
             if key[1] == _MESSAGE and is_usual(seen):
@@ -293,8 +297,10 @@ class Work:
                     row = plain_row(seen, source, segment, cost)
                     rows.append(row)
                     marks = (1, 1, 0, row[OUTPUT]) if seen.lesser else _FINAL
-                    place = (at // SLOT_MS, *row[WHOSE], True)
-                    add(place, (*marks, *row[UNITS], 0, 0, 0, cost, cost))
+                    took = seen.latency_ms
+                    timed = _UNTIMED if took is None else (0, 1, took)
+                    place = (at // SLOT_MS, *row[WHOSE], True, askers[row[CONTEXT]])
+                    add(place, (*marks, *row[UNITS], 0, 0, 0, *timed, cost, cost))
                     continue
             self._entries[key] = _Entry(seen, source, segment)
         rows.sort()
@@ -325,19 +331,19 @@ class Work:
             state=None if plain else entry.own_state(),
         )
         if joined_to is None:
-            self._count(event, found)
+            self._count(event, found, row[CONTEXT])
         names = self._names
         return row, [
             (entry.id, n, names[model], priced, *columns_of(tally))
             for n, (model, priced, tally) in enumerate(_beside(found), start=1)
         ]
 
-    def _count(self, event: UsageEvent, found: list[Share]) -> None:
-        names = self._names
+    def _count(self, event: UsageEvent, found: list[Share], context: int) -> None:
+        names, who = self._names, self._askers[context]
         slot = event.at // SLOT_MS
         session, project = names[event.session], names[event.project]
         for model, priced, tally in found:
-            self._sums.add((slot, session, project, names[model], priced), tally)
+            self._sums.add((slot, session, project, names[model], priced, who), tally)
 
     def _forget(self, row: Row) -> None:
         """Take out of the ledger what a row had put in."""
@@ -352,8 +358,10 @@ class Work:
         model, priced = column(row, "model"), bool(column(row, "priced"))
         taken = [(model, priced, self._reader.share(row).tally)]
         taken += [(part[2], bool(part[3]), tally_of(part[4:])) for part in parts]
+        who = self._askers[column(row, "context")]
         for number, is_priced, tally in taken:
-            self._sums.remove((slot, session, project, number, is_priced), tally)
+            place = (slot, session, project, number, is_priced, who)
+            self._sums.remove(place, tally)
 
     def _write_entries(self, rows: list[Row], parts: list[tuple[object, ...]]) -> None:
         self._db.executemany(_INSERT, rows)

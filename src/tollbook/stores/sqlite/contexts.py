@@ -7,27 +7,31 @@ import msgspec
 
 from tollbook.core.observation import Conditions
 from tollbook.stores.sqlite.names import Names, Texts
+from tollbook.stores.sqlite.schema import DAILY_DIMENSIONS
 
+Tags = tuple[tuple[str, str], ...]
 _COLUMNS = (
     "source", "branch", "agent", "skill", "tools",
     "conditions", "sidechain", "copied", "evidence", "partial",
+    "provider", "app", "user", "machine", "key", "tags", "failure",
 )  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 _decode_conditions = msgspec.json.Decoder(Conditions).decode
 _decode_tools = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_tags = msgspec.json.Decoder(Tags).decode
 
 ContextKey = tuple[
     str, str | None, str | None, str | None, tuple[str, ...],
     Conditions, bool, bool, int, bool,
+    str | None, str | None, str | None, str | None, str | None, Tags, str | None,
 ]  # fmt: skip
-"""Source, branch, agent, skill, tools, conditions, side chain, copied, evidence, and
-whether the output count is a lower bound."""
+"""What ``Context`` names, in its order."""
 
 
 class Context(msgspec.Struct, frozen=True):
     """The same, as a value with names."""
 
-    source: str
+    source: str  # all of them, joined by "+"
     branch: str | None
     agent: str | None
     skill: str | None
@@ -36,7 +40,14 @@ class Context(msgspec.Struct, frozen=True):
     sidechain: bool
     copied: bool
     evidence: int
-    partial: bool
+    partial: bool  # the output count is a lower bound
+    provider: str | None
+    app: str | None
+    user: str | None
+    machine: str | None
+    key: str | None
+    tags: Tags
+    failure: str | None
 
 
 class Contexts(dict[ContextKey, int]):
@@ -48,13 +59,7 @@ class Contexts(dict[ContextKey, int]):
         self._names = names
 
     def __missing__(self, key: ContextKey) -> int:
-        names = self._names
-        source, branch, agent, skill, tools, conditions, *rest = key
-        row = (
-            names[source], names[branch], names[agent], names[skill],
-            names[_encode(tools).decode() if tools else None],
-            names[_encode(conditions).decode()], *rest,
-        )  # fmt: skip
+        row = self._numbers(key)
         same = " AND ".join(f"{name} = ?" for name in _COLUMNS)
         number = self._connection.execute(
             f"SELECT id FROM contexts WHERE {same}",  # noqa: S608  # constants
@@ -69,6 +74,35 @@ class Contexts(dict[ContextKey, int]):
             number = self._connection.last_insert_rowid()
         self[key] = number
         return int(number)
+
+    def _numbers(self, key: ContextKey) -> tuple[int, ...]:
+        names, told = self._names, Context(*key)
+        return (
+            names[told.source], names[told.branch], names[told.agent], names[told.skill],
+            names[_encode(told.tools).decode() if told.tools else None],
+            names[_encode(told.conditions).decode()],
+            int(told.sidechain), int(told.copied), told.evidence, int(told.partial),
+            names[told.provider], names[told.app], names[told.user],
+            names[told.machine], names[told.key],
+            names[_encode(told.tags).decode() if told.tags else None],
+            names[told.failure],
+        )  # fmt: skip
+
+
+class Askers(dict[int, tuple[int, ...]]):
+    """A context's number to the numbers of its ``DAILY_DIMENSIONS``."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def __missing__(self, number: int) -> tuple[int, ...]:
+        found: tuple[int, ...] = self._connection.execute(
+            f"SELECT {', '.join(DAILY_DIMENSIONS)} FROM contexts WHERE id = ?",  # noqa: S608  # constants
+            (number,),
+        ).get
+        self[number] = found
+        return found
 
 
 class ContextsById(dict[int, Context]):
@@ -86,8 +120,9 @@ class ContextsById(dict[int, Context]):
             (number,),
         ).get
         source, branch, agent, skill, tools, conditions, *rest = row
-        sidechain, copied, evidence, partial = rest
-        named = texts[tools]
+        sidechain, copied, evidence, partial, *who, tags, failure = rest
+        provider, app, user, machine, by_key = (texts[each] for each in who)
+        named, tagged = texts[tools], texts[tags]
         context = self[number] = Context(
             source=texts[source] or "",
             branch=texts[branch],
@@ -99,5 +134,12 @@ class ContextsById(dict[int, Context]):
             copied=bool(copied),
             evidence=evidence,
             partial=bool(partial),
+            provider=provider,
+            app=app,
+            user=user,
+            machine=machine,
+            key=by_key,
+            tags=_decode_tags(tagged) if tagged else (),
+            failure=texts[failure],
         )
         return context

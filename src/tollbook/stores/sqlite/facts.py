@@ -128,9 +128,9 @@ def save_statements(
     origin: str,
     statements: Sequence[StatementLine],
 ) -> None:
-    """Running totals replace each other: the latest of a session and source stays."""
+    """Running totals replace each other: the latest of each series stays."""
     connection.executemany(
-        "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"  # noqa: S608
+        "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"  # noqa: S608
         " origin = excluded.origin, sequence = excluded.sequence,"
         " stated_pico = excluded.stated_pico, body = excluded.body"
         " WHERE (excluded.sequence, excluded.stated_pico, excluded.body)"
@@ -141,6 +141,7 @@ def save_statements(
             (
                 names[line.session],
                 names[source],
+                line.series,
                 names[origin],
                 line.sequence,
                 line.stated_cost,

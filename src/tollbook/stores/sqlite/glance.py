@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import apsw
 
-from tollbook.stores.sqlite.schema import APPLICATION_ID, MICRO, MIGRATIONS, SLOT_MS
+from tollbook.core.slots import SLOT_MS
+from tollbook.stores.sqlite.schema import APPLICATION_ID, MICRO, MIGRATIONS
 
 _COST = (
     "SELECT total(priced = 0 AND responses > 0) > 0, coalesce(sum(list_micro), 0),"

@@ -11,41 +11,58 @@ import msgspec
 from tollbook.core.event import join, settle
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
+from tollbook.core.slots import DAY_MS, SLOT_MS, bounds, whole_days
 from tollbook.core.tally import Share
-from tollbook.ports import Coverage, Statement, StoredEvent, Total, UsageQuery
+from tollbook.ports import (
+    DAILY,
+    TAG,
+    Coverage,
+    Statement,
+    StoredEvent,
+    Total,
+    UsageQuery,
+)
 from tollbook.stores.sqlite.append import decode_segment
 from tollbook.stores.sqlite.contexts import ContextsById
 from tollbook.stores.sqlite.facts import SOURCE_MARK
-from tollbook.stores.sqlite.names import Texts
+from tollbook.stores.sqlite.names import NONE, Texts
 from tollbook.stores.sqlite.rows import COLUMNS, Row, RowReader, column, key_of
 from tollbook.stores.sqlite.schema import (
+    DAILY_DIMENSIONS,
     EVENT_UNIT_COLUMNS,
     MICRO,
-    SLOT_MS,
     TALLY_COLUMNS,
     UNIT_COLUMNS,
 )
 from tollbook.stores.sqlite.sums import tally_of
 
 _SUMS = ", ".join(f"sum(t.{name})" for name in TALLY_COLUMNS)
-_ROLLUP_DIMENSIONS = ("project", "model", "session")
-_EVENT_DIMENSIONS = (*_ROLLUP_DIMENSIONS, "branch", "agent", "skill", "tools")
 _SESSIONS_MAX = 20
 
 _OF_EVENTS = (
-    "1",
+    "c.failure = 0",
     "c.partial",
-    "c.evidence = 0",
+    "c.evidence = 0 AND c.failure = 0",
     "iif(c.partial, t.output_tokens, 0)",
     *(f"t.{name}" for name in EVENT_UNIT_COLUMNS),
     *("0" for _ in UNIT_COLUMNS[len(EVENT_UNIT_COLUMNS) :]),
+    "c.failure <> 0",
+    "t.latency_ms IS NOT NULL",
+    "ifnull(t.latency_ms, 0)",
     *(f"t.{kind}_pico {part} {MICRO}" for kind in ("list", "net") for part in "/%"),
 )
 _SUMS_OF_EVENTS = ", ".join(f"sum({each})" for each in _OF_EVENTS)
 _SUMS_OF_PARTS = ", ".join(f"sum(p.{name})" for name in TALLY_COLUMNS)
 _EVENTS = "events AS t JOIN contexts AS c ON c.id = t.context AND t.joined_to IS NULL"
 _PARTS = f"{_EVENTS} JOIN event_parts AS p ON p.event = t.id"
-_OF_CONTEXT = ("branch", "agent", "skill", "tools")
+_OF_EVENTS_ROW = ("project", "session")
+_TAGGED = (
+    "(SELECT j.value ->> 1 FROM names AS n, json_each(n.text) AS j"
+    " WHERE n.id = c.tags AND j.value ->> 0 = :tag{})"
+)
+
+_Range = tuple[int, Instant, Instant]
+"""A bucket's number and a part of it."""
 
 
 class _Arm(NamedTuple):
@@ -53,37 +70,64 @@ class _Arm(NamedTuple):
 
     table: str
     time: str
+    unit: int  # milliseconds of one step of its time
     model: str  # the alias that knows the model and whether it is priced
     sums: str
 
     def column(self, dimension: str) -> str:
         """Where a dimension stands."""
-        if dimension in _OF_CONTEXT:
-            return f"c.{dimension}"
-        return f"{self.model if dimension == 'model' else 't'}.{dimension}"
+        if dimension == "model":
+            return f"{self.model}.model"
+        if dimension in _OF_EVENTS_ROW or self.unit == SLOT_MS:
+            return f"t.{dimension}"
+        return "t.value" if self.unit == DAY_MS else f"c.{dimension}"
 
 
-def _added(events: list[Total], parts: list[Total]) -> list[Total]:
-    """What events' rows hold, with their further parts."""
-    found = {
-        (each.bucket, each.priced, *each.dimensions.values()): each for each in events
-    }
-    for each in parts:
+_BY_EVENT = (
+    _Arm(_EVENTS, "t.at", 1, "t", _SUMS_OF_EVENTS),
+    _Arm(_PARTS, "t.at", 1, "p", _SUMS_OF_PARTS),
+)
+
+
+def _by_slot(table: str) -> _Arm:
+    return _Arm(f"{table} AS t", "t.slot", SLOT_MS, "t", _SUMS)
+
+
+def _by_day(dimension: str) -> _Arm:
+    number = DAILY_DIMENSIONS.index(dimension)
+    joined = f"usage_by_day AS t ON t.dimension = {number}"
+    return _Arm(joined, "t.day", DAY_MS, "t", _SUMS)
+
+
+def _added(found: Sequence[Total]) -> list[Total]:
+    """Totals of one bucket and the same dimensions, as one."""
+    sums: dict[tuple[object, ...], Total] = {}
+    for each in found:
         key = (each.bucket, each.priced, *each.dimensions.values())
-        known = found.get(key)
-        found[key] = (
+        known = sums.get(key)
+        sums[key] = (
             each
             if known is None
-            else Total(
-                bucket=each.bucket,
-                priced=each.priced,
-                dimensions=each.dimensions,
+            else msgspec.structs.replace(
+                each,
                 tally=known.tally.plus(each.tally),
                 first_at=min(known.first_at, each.first_at),
                 last_at=max(known.last_at, each.last_at),
             )
         )
-    return list(found.values())
+    return list(sums.values())
+
+
+def _split(ranges: Sequence[_Range]) -> tuple[list[_Range], list[_Range]]:
+    """The whole days of some ranges, and what is left of them."""
+    days: list[_Range] = []
+    edges: list[_Range] = []
+    for n, start, end in ranges:
+        whole = whole_days(start, end)
+        first, last = whole or (end, end)
+        days.append((n, first, last))
+        edges += [(n, start, first), (n, last, end)]
+    return [r for r in days if r[1] < r[2]], [r for r in edges if r[1] < r[2]]
 
 
 class Reader:
@@ -96,47 +140,79 @@ class Reader:
 
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""
-        assert query.by <= set(_EVENT_DIMENSIONS), query.by
-        if query.by <= set(_ROLLUP_DIMENSIONS):
-            table = "usage_by_session" if "session" in query.by else "usage_by_project"
-            return self._totals(query, _Arm(f"{table} AS t", "t.slot", "t", _SUMS))
-        events = self._totals(query, _Arm(_EVENTS, "t.at", "t", _SUMS_OF_EVENTS))
-        parts = self._totals(query, _Arm(_PARTS, "t.at", "p", _SUMS_OF_PARTS))
-        return _added(events, parts)
+        ranges = [(n, *bucket) for n, bucket in enumerate(query.buckets)]
+        named = query.by | query.where.keys()
+        if query.grain == "slot":
+            table = "usage_by_session" if "session" in named else "usage_by_project"
+            return self._totals(query, _by_slot(table), ranges)
+        if query.grain == "event":
+            return _added(
+                [t for arm in _BY_EVENT for t in self._totals(query, arm, ranges)]
+            )
+        days, edges = _split(ranges)
+        (dimension,) = named & DAILY
+        found = self._totals(query, _by_day(dimension), days)
+        for arm in _BY_EVENT:
+            found += self._totals(query, arm, edges)
+        return _added(found)
 
-    def _totals(self, query: UsageQuery, arm: _Arm) -> list[Total]:
-        unit = 1 if arm.time == "t.at" else SLOT_MS
+    def _totals(
+        self, query: UsageQuery, arm: _Arm, ranges: Sequence[_Range]
+    ) -> list[Total]:
+        if not ranges:
+            return []
         by = sorted(query.by)
-        dimensions = "".join(f", {arm.column(name)}" for name in by)
-        buckets = [
-            (n, -(-start // unit), -(-end // unit))
-            for n, (start, end) in enumerate(query.buckets)
+        unit = arm.unit
+        texts: dict[str, object] = {}
+        columns = [self._column(arm, name, texts) for name in by]
+        wanted = [
+            f"{self._column(arm, name, texts)} IS {self._value(name, value, texts)}"
+            for name, value in query.where.items()
         ]
+        buckets = [(n, -(-start // unit), -(-end // unit)) for n, start, end in ranges]
+        chosen = "".join(f", {column} AS d{n}" for n, column in enumerate(columns))
+        groups = "".join(f", d{n}" for n in range(len(by)))
         rows = self._db.execute(
             "WITH b AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS start,"  # noqa: S608  # constants
-            " value ->> 2 AS stop FROM json_each(?))"
+            " value ->> 2 AS stop FROM json_each(:buckets))"
             f" SELECT b.n, {arm.model}.priced, min({arm.time}), max({arm.time}),"
-            f" {arm.sums}{dimensions} FROM b CROSS JOIN {arm.table}"
+            f" {arm.sums}{chosen} FROM b CROSS JOIN {arm.table}"
             f" WHERE {arm.time} >= b.start AND {arm.time} < b.stop"
-            f" GROUP BY b.n, {arm.model}.priced{dimensions}"
-            f" ORDER BY b.n{dimensions}, {arm.model}.priced",
-            (msgspec.json.encode(buckets).decode(),),
+            f"{''.join(f' AND {condition}' for condition in wanted)}"
+            f" GROUP BY b.n, {arm.model}.priced{groups}"
+            f" ORDER BY b.n{groups}, {arm.model}.priced",
+            {"buckets": msgspec.json.encode(buckets).decode(), **texts},
         )
+        return [self._total(row, by, unit) for row in rows]
+
+    def _column(self, arm: _Arm, dimension: str, texts: dict[str, object]) -> str:
+        if not dimension.startswith(TAG):
+            return arm.column(dimension)
+        number = len(texts)
+        texts[f"tag{number}"] = dimension.removeprefix(TAG)
+        return _TAGGED.format(number)
+
+    def _value(self, name: str, value: str | None, texts: dict[str, object]) -> str:
+        """The placeholder of a dimension's wanted value."""
+        mark = f"value{len(texts)}"
+        tagged = name.startswith(TAG)
+        texts[mark] = value if tagged else self._number(value)
+        return f":{mark}"
+
+    def _total(self, row: Row, by: Sequence[str], unit: int) -> Total:
         end = 4 + len(TALLY_COLUMNS)
-        return [
-            Total(
-                bucket=row[0],
-                priced=bool(row[1]),
-                dimensions={
-                    name: self._texts[number]
-                    for name, number in zip(by, row[end:], strict=True)
-                },
-                tally=tally_of(row[4:end]),
-                first_at=row[2] * unit,
-                last_at=row[3] * unit,
-            )
-            for row in rows
-        ]
+        named = zip(by, row[end:], strict=True)
+        return Total(
+            bucket=row[0],
+            priced=bool(row[1]),
+            dimensions={
+                name: value if name.startswith(TAG) else self._texts[value]
+                for name, value in named
+            },
+            tally=tally_of(row[4:end]),
+            first_at=row[2] * unit,
+            last_at=row[3] * unit,
+        )
 
     def labels(self) -> dict[str, str]:
         """See ``LedgerStore.labels``."""
@@ -205,14 +281,17 @@ class Reader:
                 if key_of(seen) == key:
                     yield self._texts[source] or "", self._texts[origin] or "", seen
 
-    def _number(self, text: str) -> int:
+    def _number(self, text: str | None) -> int:
+        if text is None:
+            return NONE
         found = self._db.execute("SELECT id FROM names WHERE text = ?", (text,)).get
         return -1 if found is None else int(found)
 
     def statements(self, session: str) -> list[Statement]:
         """See ``LedgerStore.statements``."""
         rows = self._db.execute(
-            "SELECT source, origin, body FROM statements WHERE session = ?",
+            "SELECT source, origin, body FROM statements WHERE session = ?"
+            " ORDER BY series",
             (self._number(session),),
         )
         found = [
@@ -259,22 +338,39 @@ class Reader:
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
         count = self._db.execute
-        sources: list[Row] = count(
-            "SELECT substr(name, 1 + length(?1)) FROM meta"
-            " WHERE substr(name, 1, length(?1)) = ?1",
-            (SOURCE_MARK,),
-        ).fetchall()
-        bounds: list[Row] = count(
-            f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608  # constants
-        ).fetchall()
-        first, last = bounds[0]
         calls = "SELECT count(*) FROM calls WHERE asked AND NOT answered"
         return Coverage(
             responses=count("SELECT sum(responses) FROM usage_by_project").get or 0,
             unrecorded_calls=count(calls).get,
             problems=count("SELECT count(*) FROM problems").get,
-            sources={source: (first, last) for (source,) in sources},
+            sources=self._sources(),
         )
+
+    def _sources(self) -> dict[str, tuple[Instant | None, Instant | None]]:
+        """Every source that gave facts, and between when its events lie."""
+        names = self._db.execute(
+            "SELECT substr(name, 1 + length(?1)) FROM meta"
+            " WHERE substr(name, 1, length(?1)) = ?1",
+            (SOURCE_MARK,),
+        )
+        days: dict[str, list[Instant]] = {name: [] for (name,) in names}
+        spans = self._db.execute(
+            "SELECT value, min(day), max(day) FROM usage_by_day WHERE dimension = ?"
+            " GROUP BY value",
+            (DAILY_DIMENSIONS.index("source"),),
+        )
+        for number, *span in spans:
+            for source in (self._texts[number] or "").split("+"):
+                days[source] += [day * DAY_MS for day in span]
+        first, last = self._db.execute(
+            f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608  # constants
+        ).get
+        return {
+            source: bounds((min(found), max(found)), (first, last))
+            if found
+            else (None, None)
+            for source, found in days.items()
+        }
 
 
 _statement = msgspec.msgpack.Decoder(StatementLine).decode

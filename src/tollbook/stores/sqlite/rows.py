@@ -24,7 +24,8 @@ from tollbook.stores.sqlite.schema import EVENT_UNIT_COLUMNS
 COLUMNS = (
     "name", "kind", "moment", "request_id", "first_at", "at",
     "session", "project", "model", "context", "segment", "priced",
-    *EVENT_UNIT_COLUMNS, "list_pico", "net_pico", "joined_to", "stated_pico", "state",
+    *EVENT_UNIT_COLUMNS, "list_pico", "net_pico", "joined_to", "stated_pico", "latency_ms",
+    "state",
 )  # fmt: skip
 _AT = {name: place for place, name in enumerate(("id", *COLUMNS))}
 _UNITS_FROM = _AT[EVENT_UNIT_COLUMNS[0]]
@@ -34,6 +35,7 @@ _UNITS_TO = _UNITS_FROM + len(EVENT_UNIT_COLUMNS)
 OUTPUT = COLUMNS.index("output_tokens")
 UNITS = slice(_UNITS_FROM - 1, _UNITS_TO - 1)
 WHOSE = slice(COLUMNS.index("session"), COLUMNS.index("model") + 1)
+CONTEXT = COLUMNS.index("context")
 
 Row = tuple[Any, ...]
 Key = tuple[str, int, int]
@@ -86,16 +88,17 @@ class RowWriter:
         model, priced, tally = share
         names = self._names
         context = (
-            event.sources[0], event.branch, event.agent, event.skill, event.tools,
+            "+".join(event.sources), event.branch, event.agent, event.skill, event.tools,
             event.conditions, event.sidechain, event.copied, event.evidence,
-            tally.partial_responses > 0,
+            tally.partial_responses > 0, event.provider, event.app, event.user,
+            event.machine, event.key, event.tags, event.failure,
         )  # fmt: skip
         return (
             *key, event.request_id, event.first_at, event.at,
             names[event.session], names[event.project], names[model],
             self._contexts[context], segment, priced, *tally[4:10],
             tally.list_cost, tally.net_cost, joined_to, event.stated_cost,
-            None if state is None else _encode_state(state),
+            event.latency_ms, None if state is None else _encode_state(state),
         )  # fmt: skip
 
     def plain_row(
@@ -107,13 +110,14 @@ class RowWriter:
         context = (
             source, seen.branch, seen.agent, seen.skill, seen.tools,
             seen.conditions, seen.sidechain, seen.copied, seen.evidence,
-            seen.lesser is not None,
+            seen.lesser is not None, seen.provider, seen.app, seen.user,
+            seen.machine, seen.key, seen.tags, None,
         )  # fmt: skip
         return (
             seen.message_id, _MESSAGE, 0, seen.request_id, seen.first_at, seen.at,
             names[seen.session], names[seen.project], names[part.model],
             self._contexts[context], segment, 1, *part.usage.values(), 0,
-            cost, cost, None, seen.stated_cost, None,
+            cost, cost, None, seen.stated_cost, seen.latency_ms, None,
         )  # fmt: skip
 
 
@@ -122,6 +126,8 @@ def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
     if len(shares) != 1 or len(seen.parts) != 1:
         return False
     usage = seen.parts[0].usage
+    if usage and seen.failure is not None:
+        return False
     if seen.message_id != key[0] or seen.parts[0].kind != MESSAGE:
         return False
     if usage.keys() != _TOKENS:
@@ -140,6 +146,7 @@ def is_usual(seen: Observation) -> bool:
         and parts[0].kind == MESSAGE
         and tuple(parts[0].usage) == _TOKEN_ORDER
         and seen.evidence == _REPORTED
+        and seen.failure is None
         and (seen.lesser is None or seen.lesser == PARTIAL_OUTPUT)
     )
 
@@ -166,12 +173,15 @@ class RowReader:
     def share(self, row: Row) -> Share:
         """What the row's columns add to totals."""
         context = self._contexts[row[_AT["context"]]]
-        missing = int(context.evidence == Evidence.MISSING)
+        answered = context.failure is None
+        missing = int(answered and context.evidence == Evidence.MISSING)
         output = row[_AT["output_tokens"]] if context.partial else 0
-        standing = (1, int(context.partial), missing, output)
+        standing = (int(answered), int(context.partial), missing, output)
         units = row[_UNITS_FROM:_UNITS_TO]
+        took = row[_AT["latency_ms"]]
+        rest = (int(not answered), int(took is not None), took or 0)
         costs = row[_AT["list_pico"]], row[_AT["net_pico"]]
-        tally = Tally._make((*standing, *units, 0, 0, 0, *costs))
+        tally = Tally._make((*standing, *units, 0, 0, 0, *rest, *costs))
         model = self._texts[row[_AT["model"]]] or ""
         return Share(model, bool(row[_AT["priced"]]), tally)
 
@@ -201,6 +211,14 @@ class RowReader:
             skill=context.skill,
             tools=context.tools,
             stated_cost=row[_AT["stated_pico"]],
+            provider=context.provider,
+            app=context.app,
+            user=context.user,
+            machine=context.machine,
+            key=context.key,
+            tags=context.tags,
+            latency_ms=row[_AT["latency_ms"]],
+            failure=context.failure,
         )
 
 

@@ -1,9 +1,10 @@
 """The tables, as numbered migrations. A migration is never edited once it was released.
 
-``segments`` hold the facts. ``events``, ``event_parts``, ``event_segments``, the two
-``usage_by_…`` rollups, ``calls`` and ``statements`` are derived from them and can be
-rebuilt. Amounts are split (micro-dollars and the picodollars below them), so that a sum
-over any number of rows stays exact in 64-bit integers up to 9.2 million million dollars.
+``segments`` hold the facts, ``inbox`` those that were received and not yet posted.
+``events``, ``event_parts``, ``event_segments``, the ``usage_by_…`` rollups, ``calls`` and
+``statements`` are derived from them and can be rebuilt. Amounts are split (micro-dollars
+and the picodollars below them), so that a sum over any number of rows stays exact in
+64-bit integers up to 9.2 million million dollars.
 """
 
 from __future__ import annotations
@@ -29,13 +30,16 @@ TALLY_COLUMNS = (
     "missing_responses",
     "partial_output_tokens",
     *UNIT_COLUMNS,
+    "failed_requests",
+    "timed_requests",
+    "latency_ms",
     *COST_COLUMNS,
 )
 APPLICATION_ID = 0x746F6C6C  # "toll"
 MICRO = 10**6  # picodollars in a micro-dollar
 
-SLOT_MS = 900_000
-"""Rollups count by quarter hours UTC: every time zone in use begins its days on one."""
+DAILY_DIMENSIONS = ("source", "provider", "app", "user", "machine", "key")
+"""What sums are kept of by the day; its place here is its number in the table."""
 
 _TALLY = ", ".join(f"{name} INTEGER NOT NULL" for name in TALLY_COLUMNS)
 
@@ -48,14 +52,26 @@ CREATE TABLE contexts (
     skill INTEGER NOT NULL, tools INTEGER NOT NULL, conditions INTEGER NOT NULL,
     sidechain INTEGER NOT NULL, copied INTEGER NOT NULL, evidence INTEGER NOT NULL,
     partial INTEGER NOT NULL,
+    provider INTEGER NOT NULL, app INTEGER NOT NULL, user INTEGER NOT NULL,
+    machine INTEGER NOT NULL, key INTEGER NOT NULL, tags INTEGER NOT NULL,
+    failure INTEGER NOT NULL,
     UNIQUE (source, branch, agent, skill, tools, conditions, sidechain, copied,
-        evidence, partial)
+        evidence, partial, provider, app, user, machine, key, tags, failure)
 );
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
     source INTEGER NOT NULL,
     origin INTEGER NOT NULL,
     recorded_at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE inbox (
+    id INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL,
+    origin INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    size INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
     body BLOB NOT NULL
 );
@@ -83,10 +99,11 @@ CREATE TABLE events (
     context INTEGER NOT NULL, segment INTEGER NOT NULL, priced INTEGER NOT NULL,
     {", ".join(f"{name} INTEGER NOT NULL" for name in EVENT_UNIT_COLUMNS)},
     list_pico INTEGER NOT NULL, net_pico INTEGER NOT NULL,
-    joined_to INTEGER, stated_pico INTEGER, state BLOB
+    joined_to INTEGER, stated_pico INTEGER, latency_ms INTEGER, state BLOB
 );
 CREATE UNIQUE INDEX events_by_name ON events (name, kind, moment);
 CREATE INDEX events_by_time ON events (at);
+CREATE INDEX events_by_session ON events (session, at);
 CREATE INDEX events_by_request ON events (name) WHERE kind = 1;
 CREATE TABLE event_parts (
     event INTEGER NOT NULL, part INTEGER NOT NULL, model INTEGER NOT NULL,
@@ -105,15 +122,21 @@ CREATE TABLE usage_by_session (
     model INTEGER NOT NULL, priced INTEGER NOT NULL, {_TALLY},
     PRIMARY KEY (slot, session, project, model, priced)
 ) WITHOUT ROWID;
+CREATE TABLE usage_by_day (
+    dimension INTEGER NOT NULL, day INTEGER NOT NULL, value INTEGER NOT NULL,
+    project INTEGER NOT NULL, model INTEGER NOT NULL, priced INTEGER NOT NULL, {_TALLY},
+    PRIMARY KEY (dimension, day, value, project, model, priced)
+) WITHOUT ROWID;
 CREATE TABLE calls (
     reference TEXT PRIMARY KEY, asked INTEGER NOT NULL, answered INTEGER NOT NULL,
     at INTEGER, session INTEGER, model INTEGER, project INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX calls_unanswered ON calls (at) WHERE asked AND NOT answered;
 CREATE TABLE statements (
-    session INTEGER NOT NULL, source INTEGER NOT NULL, origin INTEGER NOT NULL,
+    session INTEGER NOT NULL, source INTEGER NOT NULL, series TEXT NOT NULL,
+    origin INTEGER NOT NULL,
     sequence INTEGER NOT NULL, stated_pico INTEGER NOT NULL, body BLOB NOT NULL,
-    PRIMARY KEY (session, source)
+    PRIMARY KEY (session, source, series)
 ) WITHOUT ROWID;
 """
 
@@ -142,6 +165,7 @@ DERIVED_TABLES = (
     "event_segments",
     "usage_by_project",
     "usage_by_session",
+    "usage_by_day",
     "calls",
     "statements",
 )

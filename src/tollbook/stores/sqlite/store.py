@@ -44,6 +44,7 @@ _COMPARED = (
     "event_parts",
     "usage_by_project",
     "usage_by_session",
+    "usage_by_day",
     "calls",
     "statements",
 )

@@ -7,12 +7,18 @@ from typing import Any, TypeVar
 
 import apsw
 
+from tollbook.core.slots import SLOTS_A_DAY
 from tollbook.core.tally import Tally
-from tollbook.stores.sqlite.schema import MICRO, TALLY_COLUMNS
+from tollbook.stores.sqlite.schema import COST_COLUMNS, MICRO, TALLY_COLUMNS
 
+_COUNTS = len(TALLY_COLUMNS) - len(COST_COLUMNS)
 _P = TypeVar("_P", bound=tuple[int, ...])
-Place = tuple[int, int, int, int, bool]
-"""Slot, session, project, model (by number), and whether it has a price."""
+Place = tuple[int, int, int, int, bool, tuple[int, ...]]
+"""Slot, session, project, model (by number), whether it has a price, and who asked: the
+numbers of ``DAILY_DIMENSIONS``."""
+
+_Sums = dict[tuple[int, ...], list[Sequence[int]]]
+_TABLES = ("usage_by_session", "usage_by_project", "usage_by_day")
 
 
 class Sums:
@@ -36,17 +42,23 @@ class Sums:
         self.add(place, [-value for value in tally])
 
     def write(self, connection: apsw.Connection) -> None:
-        """Bring both rollups up to date."""
-        sessions = {place: _total(found) for place, found in self._found.items()}
-        projects: dict[tuple[int, ...], list[Sequence[int]]] = {}
-        for (slot, _, *rest), tally in sessions.items():
+        """Bring the rollups up to date."""
+        sessions: _Sums = {}
+        projects: _Sums = {}
+        days: _Sums = {}
+        for (slot, session, *rest, who), found in self._found.items():
+            tally = _total(found)
+            sessions.setdefault((slot, session, *rest), []).append(tally)
             projects.setdefault((slot, *rest), []).append(tally)
-        _upsert(connection, "usage_by_session", sessions)
-        by_project = {place: _total(found) for place, found in projects.items()}
-        _upsert(connection, "usage_by_project", by_project)
+            for dimension, value in enumerate(who):
+                place = (dimension, slot // SLOTS_A_DAY, value, *rest)
+                days.setdefault(place, []).append(tally)
+        for table, sums in zip(_TABLES, (sessions, projects, days), strict=True):
+            totals = {place: _total(found) for place, found in sums.items()}
+            _upsert(connection, table, totals)
         if self._removed:
-            nothing = " AND ".join(f"{name} = 0" for name in TALLY_COLUMNS[:13])
-            for table in ("usage_by_session", "usage_by_project"):
+            nothing = " AND ".join(f"{name} = 0" for name in TALLY_COLUMNS[:_COUNTS])
+            for table in _TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE {nothing}")  # noqa: S608  # constants
 
 
@@ -70,13 +82,13 @@ def _upsert(
 
 def columns_of(tally: Sequence[int]) -> Iterator[int]:
     """A tally as the tables split it."""
-    yield from tally[:13]
-    yield from divmod(tally[13], MICRO)
-    yield from divmod(tally[14], MICRO)
+    yield from tally[:_COUNTS]
+    yield from divmod(tally[_COUNTS], MICRO)
+    yield from divmod(tally[_COUNTS + 1], MICRO)
 
 
 def tally_of(columns: Sequence[Any]) -> Tally:
     """A tally from its columns."""
-    micro, rest, net_micro, net_rest = columns[13:17]
+    micro, rest, net_micro, net_rest = columns[_COUNTS : _COUNTS + 4]
     costs = (micro * MICRO + rest, net_micro * MICRO + net_rest)
-    return Tally._make((*columns[:13], *costs))
+    return Tally._make((*columns[:_COUNTS], *costs))
