@@ -42,7 +42,9 @@ PLAIN = {
 }  # fmt: skip
 PURE = {
     "core": PLAIN,
-    "formats": PLAIN | {"csv", "io", "stringzilla", "urllib.parse"},
+    "formats": PLAIN
+    | {"csv", "google.protobuf", "io", "opentelemetry.proto", "stringzilla"}
+    | {"urllib.parse"},
     "render": PLAIN | {"csv", "html", "io", "rich", "textwrap", "zoneinfo"},
 }
 WORLDLY_CALLS = {"breakpoint", "eval", "exec", "input", "open", "print"}
