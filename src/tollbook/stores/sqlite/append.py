@@ -52,6 +52,11 @@ _INSERT_NEW = (
     f"INSERT INTO events ({', '.join(COLUMNS)})"  # noqa: S608  # constants
     f" VALUES ({','.join('?' * len(COLUMNS))})"
 )
+_ANY_REQUEST = "SELECT 1 FROM events WHERE kind = 1 LIMIT 1"
+_INDEX_REQUESTS = (  # paid for only where a source knows request ids alone
+    "CREATE INDEX IF NOT EXISTS events_by_request_id ON events (request_id)"
+    " WHERE kind = 0 AND request_id IS NOT NULL"
+)
 _FINAL = (1, 0, 0, 0)  # a response that is neither partial nor missing
 _UNTIMED = (0, 0, 0)  # nor failed, and nobody took its time
 
@@ -238,29 +243,48 @@ class Work:
 
     def _link(self) -> None:
         """Bring everything into the work whose request ids may now belong together."""
-        any_stored = "SELECT 1 FROM events WHERE kind = 1 LIMIT 1"
-        requests = {key[0] for key in self._fresh if key[1] == _REQUEST}
-        requests |= {key[0] for key in self._entries if key[1] == _REQUEST}
-        if not requests and self._db.execute(any_stored).get is None:
+        asked = self._asked()
+        if not asked and self._db.execute(_ANY_REQUEST).get is None:
             return
-        for key, fresh in self._fresh.items():
-            self._entries[key] = _Entry(*fresh)
-        self._fresh.clear()
-        for key, entry in self._entries.items():
-            if key[1] == _MESSAGE:
-                requests.add(entry.own_event().request_id or "")
-                if entry.row is not None:
-                    requests.add(column(entry.row, "request_id") or "")
+        self._db.execute(_INDEX_REQUESTS)
+        told = self._told()
+        for entry in self._entries.values():
+            if entry.row is not None and column(entry.row, "kind") == _MESSAGE:
+                told.add(column(entry.row, "request_id"))
         listed = "IN (SELECT value FROM json_each(?))"
-        self._admit(f"WHERE kind = 1 AND name {listed}", sorted(requests))
-        stored = [key[0] for key in self._entries if key[1] == _REQUEST]
-        self._admit(f"WHERE kind = 0 AND request_id {listed}", stored)
+        self._admit(f"WHERE kind = 1 AND name {listed}", list(told))
+        self._admit(f"WHERE kind = 0 AND request_id {listed}", list(self._asked()))
+        shared = self._asked() & self._told()
+        for key, fresh in list(self._fresh.items()):
+            if (fresh[0].request_id if key[1] == _MESSAGE else key[0]) in shared:
+                self._entries[key] = _Entry(*self._fresh.pop(key))
         owners = [
             column(entry.row, "joined_to")
             for entry in self._entries.values()
             if entry.row is not None and column(entry.row, "joined_to") is not None
         ]
         self._admit(f"WHERE id {listed}", owners)
+
+    def _asked(self) -> set[str | None]:
+        """Requests in the work that are known by their id alone."""
+        return {
+            key[0] for known in (self._fresh, self._entries) for key in known
+            if key[1] == _REQUEST
+        }  # fmt: skip
+
+    def _told(self) -> set[str | None]:
+        """Requests that messages in the work call theirs."""
+        told = {
+            fresh[0].request_id
+            for key, fresh in self._fresh.items()
+            if key[1] == _MESSAGE
+        }
+        told |= {
+            entry.own_event().request_id
+            for key, entry in self._entries.items()
+            if key[1] == _MESSAGE
+        }
+        return told - {None}
 
     def _links(self) -> dict[Key, _Entry]:
         """Which request belongs to which message, for both of them; see ``core.merge``."""
@@ -289,12 +313,12 @@ class Work:
         add, askers = self._sums.add, self._askers
         rows: list[Row] = []
         for key, (seen, source, segment) in self._fresh.items():
-            if key[1] == _MESSAGE and is_usual(seen):
+            if is_usual(key, seen):
                 part, at = seen.parts[0], seen.at
                 prices = token_prices(part.model, seen.conditions, at)
                 if prices is not None:
                     cost = sum(map(mul, prices, part.usage.values()))
-                    row = plain_row(seen, source, segment, cost)
+                    row = plain_row(key, seen, (source, segment, cost))
                     rows.append(row)
                     marks = (1, 1, 0, row[OUTPUT]) if seen.lesser else _FINAL
                     took = seen.latency_ms

@@ -41,7 +41,7 @@ Row = tuple[Any, ...]
 Key = tuple[str, int, int]
 """Name, kind and moment: an identity as the table spells it."""
 
-_MESSAGE = int(IdentityKind.MESSAGE)
+_MESSAGE, _REQUEST = int(IdentityKind.MESSAGE), int(IdentityKind.REQUEST)
 _REPORTED = int(Evidence.REPORTED)
 _TOKEN_ORDER = tuple(unit.value for unit in TOKEN_UNITS)
 _TOKENS = frozenset(_TOKEN_ORDER)
@@ -102,11 +102,15 @@ class RowWriter:
         )  # fmt: skip
 
     def plain_row(
-        self, seen: Observation, source: str, segment: int, cost: Money
+        self, key: Key, seen: Observation, told: tuple[str, int, Money]
     ) -> Row:
-        """What ``row`` gives for one priced observation whose columns say everything."""
+        """What ``row`` gives for one priced observation whose columns say everything.
+
+        ``told``: its source, its segment and what it costs.
+        """
         names = self._names
         part = seen.parts[0]
+        source, segment, cost = told
         context = (
             source, seen.branch, seen.agent, seen.skill, seen.tools,
             seen.conditions, seen.sidechain, seen.copied, seen.evidence,
@@ -114,7 +118,7 @@ class RowWriter:
             seen.machine, seen.key, seen.tags, None,
         )  # fmt: skip
         return (
-            seen.message_id, _MESSAGE, 0, seen.request_id, seen.first_at, seen.at,
+            *key, seen.request_id, seen.first_at, seen.at,
             names[seen.session], names[seen.project], names[part.model],
             self._contexts[context], segment, 1, *part.usage.values(), 0,
             cost, cost, None, seen.stated_cost, seen.latency_ms, None,
@@ -128,7 +132,7 @@ def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
     usage = seen.parts[0].usage
     if usage and seen.failure is not None:
         return False
-    if seen.message_id != key[0] or seen.parts[0].kind != MESSAGE:
+    if not _is_named_by(key, seen) or seen.parts[0].kind != MESSAGE:
         return False
     if usage.keys() != _TOKENS:
         if usage and not _TOKENS <= usage.keys() <= _COLUMN_UNITS:
@@ -138,11 +142,19 @@ def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
     return seen.lesser is None or seen.lesser == PARTIAL_OUTPUT
 
 
-def is_usual(seen: Observation) -> bool:
+def _is_named_by(key: Key, seen: Observation) -> bool:
+    """Whether an observation's ids can be told from its key and its request id."""
+    if key[1] == _MESSAGE:
+        return True
+    return key[1] == _REQUEST and seen.message_id is None
+
+
+def is_usual(key: Key, seen: Observation) -> bool:
     """Whether ``plain_row`` may be tried: one final or partial answer, tokens only."""
     parts = seen.parts
     return (
-        len(parts) == 1
+        _is_named_by(key, seen)
+        and len(parts) == 1
         and parts[0].kind == MESSAGE
         and tuple(parts[0].usage) == _TOKEN_ORDER
         and seen.evidence == _REPORTED
@@ -193,7 +205,7 @@ class RowReader:
         lesser = context.partial and context.evidence > Evidence.PARTIAL
         usage = {u: n for u, n in counts if n or u in _TOKENS} if known else {}
         return Observation(
-            message_id=row[_AT["name"]],
+            message_id=row[_AT["name"]] if row[_AT["kind"]] == _MESSAGE else None,
             request_id=row[_AT["request_id"]],
             session=texts[row[_AT["session"]]],
             first_at=row[_AT["first_at"]],
