@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from tollbook.cli.context import App, no_scan_option, timezone_option, with_app
-from tollbook.cli.show_json import response_document, session_document
 from tollbook.cli.show_text import response_text, session_text
 from tollbook.ledger.show import SessionView, find
+from tollbook.ledger.show_json import response_document, session_document
 from tollbook.render.report_json import write_json
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from tollbook.cli.show_json import evidence_name
 from tollbook.core.money import TOKENS_PER_MTOK, Money, usd_exact
 from tollbook.core.observation import Evidence, Instant
 from tollbook.core.rate import PriceLine
 from tollbook.core.units import TOKEN_UNITS, Unit
 from tollbook.ledger.show import PricedPart, ResponseView, SessionView
+from tollbook.ledger.show_json import evidence_name
 from tollbook.render.columns import columns
 from tollbook.render.figures import count, money, plural, short
 from tollbook.render.safe import safe

@@ -82,6 +82,14 @@ def _whole(view: ResponseView) -> Document:
         "path": view.path,
         "branch": event.branch,
         "skill": event.skill,
+        "provider": event.provider,
+        "app": event.app,
+        "user": event.user,
+        "machine": event.machine,
+        "key": event.key,
+        "tags": dict(event.tags),
+        "latency_ms": event.latency_ms,
+        "failure": event.failure,
         "first_at": moment(event.first_at),
         "lesser_evidence": {
             unit: evidence_name(level) for unit, level in (event.lesser or {}).items()
@@ -138,6 +146,8 @@ def _observation(source: str, origin: str, seen: Observation) -> Document:
         "message_id": seen.message_id,
         "request_id": seen.request_id,
         "session": seen.session,
+        "latency_ms": seen.latency_ms,
+        "failure": seen.failure,
         "evidence": evidence_name(seen.evidence),
         "lesser_evidence": {
             unit: evidence_name(level) for unit, level in (seen.lesser or {}).items()
