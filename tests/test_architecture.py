@@ -253,7 +253,21 @@ def lazy_loading_has_its_places(modules: Modules) -> Verdict:
                 return f"{name} belongs to the tables" if name in loaders else None
         return None
 
-    return look({n: tree for n, tree in modules.items() if n not in LAZY}, wrong)
+    lazy = LAZY | {PACKAGE}  # everybody runs it, applications ask it for the client
+    return look({n: tree for n, tree in modules.items() if n not in lazy}, wrong)
+
+
+def the_front_door_leads_to_the_client_only(modules: Modules) -> Verdict:
+    """``tollbook/__init__.py`` loads what an application asks it for, and no more."""
+    texts = [
+        node.value
+        for _, node in nodes(modules, {""})
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    places = [text for text in texts if re.fullmatch(rf"{PACKAGE}(\.\w+)+", text)]
+    return len(texts), [
+        f"{PACKAGE} may not load {place}" for place in places if room_of(place) != "sdk"
+    ]
 
 
 def functions_fit_a_screen(modules: Modules) -> Verdict:
@@ -297,6 +311,7 @@ RULES: list[tuple[Rule, str, str]] = [
     (imports_are_absolute, "core.x", "from . import money"),
     (types_are_not_imported_apart, "cli.x", "from typing import TYPE_CHECKING"),
     (lazy_loading_has_its_places, "sdk.x", "importlib.import_module('json')"),
+    (the_front_door_leads_to_the_client_only, "", "LATER = 'tollbook.http.app'"),
     (functions_fit_a_screen, "cli.x", "def f():\n" + "    pass\n" * FUNCTION_LINES_MAX),
     (modules_say_what_lives_there, "core.x", "x = 1"),
 ]

@@ -167,7 +167,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "TOLLBOOK_WEEK_START": ("display", "week_start"),
 }
 """What the environment may say, above the file. ``TOLLBOOK_HOME`` moves the files."""
-_ELSEWHERE = {"TOLLBOOK_HOME"}
+_ELSEWHERE = {"TOLLBOOK_HOME", "TOLLBOOK_KEY", "TOLLBOOK_PROJECT", "TOLLBOOK_URL"}
 _PREFIX = "TOLLBOOK_"
 _PROJECTS = "projects"
 

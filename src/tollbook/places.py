@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 LEDGER = "ledger.db"
 SETTINGS = "config.toml"
+SPOOL = "spool"
 _NAME = "tollbook"
 _DATA = {"darwin": "~/Library/Application Support", "win32": "~/AppData/Local"}
 
@@ -25,6 +26,11 @@ def ledger_path(environ: Mapping[str, str] = os.environ) -> str:
 def settings_path(environ: Mapping[str, str] = os.environ) -> str:
     """The settings' file: in ``TOLLBOOK_HOME``, else the platform's folder for them."""
     return os.path.join(_folder(environ, "XDG_CONFIG_HOME", "~/.config"), SETTINGS)
+
+
+def spool_folder(environ: Mapping[str, str] = os.environ) -> str:
+    """Where a client keeps what it could not send yet."""
+    return os.path.join(_folder(environ, "XDG_STATE_HOME", "~/.local/state"), SPOOL)
 
 
 def _folder(environ: Mapping[str, str], variable: str, usual: str) -> str:

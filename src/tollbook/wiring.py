@@ -26,6 +26,9 @@ BOOKS: Mapping[str, str] = {"genai-prices": "tollbook.sources.genai_prices:Genai
 READERS: Mapping[str, str] = {SOURCE: "tollbook.sources.transcripts:TranscriptFolders"}
 """Sources by name: what reads them."""
 
+RECEIVERS: Mapping[str, str] = {"http": "tollbook.sdk.parcels:HttpReceiver"}
+"""Ways to another ledger, by name."""
+
 
 def make_book(name: str = "genai-prices") -> PriceBook:
     """Load a price book; the package behind it may take half a second."""
@@ -66,6 +69,11 @@ class _Transcripts:
 def make_transcripts(folders: Sequence[StrPath]) -> Source:
     """Transcripts below some folders; those that are not there have none."""
     return _Transcripts([folder for folder in folders if os.path.exists(folder)])
+
+
+def make_receiver(url: str, key: str) -> Any:  # noqa: ANN401 - a ledger.push.Receiver
+    """A server that takes what this ledger knows."""
+    return _load(RECEIVERS["http"])(url, key)
 
 
 def find_unfinished(cursors: Mapping[str, bytes]) -> list[str]:

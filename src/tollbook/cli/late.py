@@ -6,6 +6,7 @@ from importlib import import_module
 from types import ModuleType
 
 PROGRESS = "tollbook.cli.progress"  # the bar of a terminal
+PUSH = "tollbook.cli.push"  # how scan --push ends
 CSV = "tollbook.render.report_csv"  # the three forms of a report
 JSON = "tollbook.render.report_json"
 TEXT = "tollbook.render.report_text"

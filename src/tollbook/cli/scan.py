@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from tollbook.cli.context import App, with_app
+from tollbook.cli.late import PUSH, late
 from tollbook.cli.speak import warn
 from tollbook.config import transcript_folders
 from tollbook.core.errors import SourceRejectedError
@@ -19,9 +20,12 @@ from tollbook.wiring import make_sources, make_transcripts
 
 @click.command(name="scan", epilog="Example: tollbook scan ~/backup/claude")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--push", "push", is_flag=True, help="Then send what is new to TOLLBOOK_URL"
+)
 @click.option("--json", "as_json", is_flag=True, help="The counts as one JSON object")
 @with_app
-def command(app: App, paths: tuple[str, ...], *, as_json: bool) -> None:
+def command(app: App, paths: tuple[str, ...], *, push: bool, as_json: bool) -> int:
     """Read what is new in the usual folders, or in the folders and files given."""
     for folder in paths:
         if not os.path.exists(folder):
@@ -35,6 +39,8 @@ def command(app: App, paths: tuple[str, ...], *, as_json: bool) -> None:
     sources = [make_transcripts(paths)] if paths else make_sources(app.config)
     found = app.scan(sources, quiet=as_json)
     click.echo(_json(found) if as_json else _text(found))
+    code: int = late(PUSH).send_on(app, as_json=as_json) if push else 0
+    return code
 
 
 def _json(found: Appended) -> str:

@@ -8,6 +8,7 @@ from types import ModuleType
 REPORTS = "What was spent"
 LEDGER = "The ledger"
 PRICES = "Prices and settings"
+TEAMS = "For teams"
 ELSEWHERE = "In Claude Code"
 
 
@@ -66,6 +67,7 @@ COMMANDS: dict[str, Entry] = {
     "config": Entry(
         "tollbook.cli.config_cmd", "Show the settings and where they come from", PRICES
     ),
+    "push": Entry("tollbook.cli.push", "Send what is new to a team's server", TEAMS),
     "statusline": Entry(
         "tollbook.cli.statusline",
         "One line for Claude Code's status line",

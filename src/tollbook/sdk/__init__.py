@@ -1,0 +1,1 @@
+"""What applications import: a client that reports usage and never stands in the way."""
