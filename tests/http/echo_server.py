@@ -1,6 +1,6 @@
 """A server with routes that tell what they were asked: the frame alone, as a process.
 
-It prints the port it listens on. The words of its command line are settings, such as
+It prints where it listens. The words of its command line are settings, such as
 ``head_seconds=1``.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from asyncio import sleep
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -104,6 +105,11 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+def greet(port: int) -> None:
+    sys.stdout.write(f"http://127.0.0.1:{port}\n\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     settings = msgspec.convert(
         dict(word.split("=") for word in sys.argv[1:]), Settings, strict=False
@@ -129,7 +135,7 @@ def main() -> None:
     )
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = Server(app, settings, journal, started=lambda: print(port, flush=True))  # noqa: T201
+    server = Server(app, settings, journal, started=partial(greet, port))
     server.run([listener])
 
 

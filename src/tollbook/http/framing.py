@@ -125,7 +125,8 @@ class Chunked:
             return None
         self._trailers += end + 2 - at
         line = data[at : end + 2] + (b"\r\n" if end > at else b"")
-        if not _TRAILER.fullmatch(line) or self._trailers > _TRAILERS_MAX:
+        long = len(line) > _LINE_MAX or self._trailers > _TRAILERS_MAX
+        if long or not _TRAILER.fullmatch(line):
             malformed("the trailers are malformed or too large")
         self.done = end == at
         return end + 2
