@@ -13,9 +13,9 @@ from tollbook.core.control import Key as Key  # noqa: PLC0414  # known as ports.
 from tollbook.core.control import Project as Project  # noqa: PLC0414  # the same
 from tollbook.core.event import UsageEvent
 from tollbook.core.measure import Measure
-from tollbook.core.money import Money
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
+from tollbook.core.receipt import Receipt
 from tollbook.core.tally import Share, Tally
 
 StrPath = str | PathLike[str]
@@ -72,15 +72,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     statements: Sequence[StatementLine] = ()
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of one observation that was received."""
-
-    status: str  # "added", "repeated", "merged" or "conflict"
-    name: str  # what the response is known by: its message id, request id, ...
-    usage: Mapping[str, int]  # the response's counts by unit, all its parts together
-    list_cost: Money | None  # ``None``: nothing of it has a price
-    unpriced: Sequence[str] = ()  # units without a price
-    note: str | None = None  # how a conflict was merged
+def size_of(batch: Batch) -> int:
+    """How many facts a batch holds."""
+    return len(batch.observations) + len(batch.calls) + len(batch.statements)
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,8 +251,8 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def post(self, *, limit: int, now: Instant) -> int:
-        """Derive what follows from observations taken in: about ``limit`` of them.
+    def post(self, *, limit: int) -> int:
+        """Derive what follows from facts taken in: about ``limit`` of them, oldest first.
 
         Returns:
             How many were posted; 0 when nothing waits.

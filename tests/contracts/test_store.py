@@ -22,6 +22,7 @@ from strategies import (
     HOSTILE,
     MESSAGE_IDS,
     OUTPUT,
+    PRICES,
     REQUEST_IDS,
     SAID,
     SESSIONS,
@@ -354,3 +355,52 @@ def test_a_batch_that_was_overtaken_is_left_out_whole(make: Store) -> None:
         assert appended.superseded == 1
         assert other.coverage().responses == 0
         assert one.cursors("claude-code") == {"a": b"1"}
+
+
+def received(batch: Batch) -> Batch:
+    """A batch as a server takes it in: it has no cursor."""
+    fresh = {"previous": None, "cursor": None, "afresh": False, "labels": {}}
+    return msgspec.structs.replace(batch, **fresh)
+
+
+@every_store
+@given(history=HISTORIES, data=st.data())
+def test_what_is_received_counts_as_soon_as_it_is_posted(
+    make: Store, history: list[list[Batch]], data: st.DataObject
+) -> None:
+    oracle = MemoryStore(FlatPricer(), "v1")
+    told = MemoryStore(FlatPricer(), "v1")
+    with opened(make, handles=2) as stores:
+        for step in history:
+            batches = [received(batch) for batch in step]
+            store = data.draw(st.sampled_from(stores))
+
+            receipts = store.receive(batches, now=NOW)
+
+            oracle.append(batches, now=NOW)
+            assert receipts == told.receive(batches, now=NOW)
+            data.draw(st.sampled_from(stores)).post(limit=data.draw(st.integers(1, 9)))
+        while stores[0].post(limit=3):
+            pass
+        assert not stores[-1].post(limit=1)
+        for store in stores:
+            assert differences(store, oracle) == {}
+            assert store.verify() == []
+
+
+@every_store
+def test_a_receipt_says_what_became_of_each(make: Store) -> None:
+    first, more, other = (response(1, count) for count in (5, 5, 9))
+    with opened(make) as [store]:
+        said = Batch(source="http", origin="key", observations=[first, more, other])
+        [answers] = store.receive([said], now=NOW)
+
+        assert [answer.status for answer in answers] == [
+            "added",
+            "repeated",
+            "conflict",
+        ]
+        assert [answer.usage[OUTPUT] for answer in answers] == [5, 5, 9]
+        assert answers[2].note == f"{OUTPUT}: 9 stands, 5 was said, too"
+        assert answers[0].name == first.message_id
+        assert answers[0].list_cost == 5 * PRICES["claude-large"]

@@ -17,23 +17,27 @@ from tollbook.core.measure import Measure, measured
 from tollbook.core.merge import gather, merge, owners
 from tollbook.core.observation import Call, Instant, Observation
 from tollbook.core.problem import Problem
-from tollbook.core.slots import DAY_MS, SLOT_MS, bounds, whole_days
+from tollbook.core.receipt import Receipt
+from tollbook.core.slots import DAY_MS, SLOT_MS, bounds
 from tollbook.core.tally import Pricer, shares
 from tollbook.ports import (
-    TAG,
     Appended,
     Batch,
     Coverage,
-    Fact,
     EventQuery,
+    Fact,
     Health,
     ListedEvent,
     Statement,
     StoredEvent,
     Total,
     UsageQuery,
+    size_of,
 )
+from tollbook.stores.memory_dimensions import dimensions_of, seen_at
+from tollbook.stores.memory_inbox import receipts
 from tollbook.stores.memory_pages import page, wanted
+from tollbook.stores.memory_problems import note_problems, standing
 
 _SESSIONS_MAX = 20
 _REQUEST = IdentityKind.REQUEST
@@ -44,8 +48,6 @@ _Said = tuple[str, str, Observation]
 """Source, origin, and what was said there."""
 
 _Ranked = tuple[tuple[int, int, bytes], Statement]
-_Problems = dict[tuple[str, int, str], tuple[str, Problem]]
-"""By origin, line and code: which origin's read told it, and the problem."""
 
 
 class MemoryStore:
@@ -56,6 +58,7 @@ class MemoryStore:
         self._price_version = price_version
         self._stamped: str | None = None
         self._batches: tuple[Batch, ...] = ()
+        self._waiting: tuple[Batch, ...] = ()
         self._recorded_at: Instant | None = None
 
     def close(self) -> None:
@@ -70,12 +73,12 @@ class MemoryStore:
         lines = sum(batch.lines for batch in accepted)
         added = sum(seen.lines for seen in _news(self._batches, accepted))
         refused = sum(batch.refused for batch in accepted)
-        problems = _standing(self._batches)
+        problems = standing(self._batches)
         noted = 0
         for batch in accepted:
-            noted += _note_problems(problems, batch)
+            noted += note_problems(problems, batch)
         self._batches += accepted
-        if any(map(_has_facts, accepted)):
+        if any(map(size_of, accepted)):
             self._recorded_at = now
         self._stamped = self._stamped or self._price_version
         return Appended(
@@ -97,6 +100,32 @@ class MemoryStore:
                     continue
                 cursors[place] = batch.cursor
             yield batch
+
+    def receive(self, batches: Sequence[Batch], *, now: Instant) -> list[list[Receipt]]:
+        """See ``LedgerStore.receive``."""
+        states = gather(_pairs((*self._batches, *self._waiting)))
+        answers = receipts(states, batches, self._pricer)
+        problems = [
+            Batch(source=batch.source, origin=batch.origin, problems=batch.problems)
+            for batch in batches
+        ]
+        self.append(problems, now=now)
+        self._waiting += tuple(
+            msgspec.structs.replace(batch, problems=())
+            for batch in batches
+            if size_of(batch)
+        )
+        return answers
+
+    def post(self, *, limit: int) -> int:
+        """See ``LedgerStore.post``."""
+        posted = 0
+        while self._waiting and posted < limit:
+            first, *rest = self._waiting
+            self._waiting = tuple(rest)
+            self.append([first], now=self._recorded_at or 0)
+            posted += size_of(first)
+        return posted
 
     def rerate(self) -> int:
         """See ``LedgerStore.rerate``."""
@@ -137,7 +166,7 @@ class MemoryStore:
                 statements=batch.statements,
             )
             for number, batch in enumerate(self._batches, 1)
-            if number > after and _has_facts(batch)
+            if number > after and size_of(batch)
         ]
         return found[:limit]
 
@@ -148,8 +177,8 @@ class MemoryStore:
             at = _slot(event.at) if query.grain == "slot" else event.at
             for bucket, (start, end) in enumerate(query.buckets):
                 if start <= at < end:
-                    seen_at = _grain(query, at, start, end)
-                    for total in self._shares(event, query, bucket, seen_at):
+                    seen = seen_at(query, at, start, end)
+                    for total in self._shares(event, query, bucket, seen):
                         key = (bucket, *total.dimensions.values(), total.priced)
                         known = found.get(key)
                         found[key] = total if known is None else _add(known, total)
@@ -158,7 +187,7 @@ class MemoryStore:
     def _shares(
         self, event: UsageEvent, query: UsageQuery, bucket: int, at: Instant
     ) -> Iterator[Total]:
-        common = _dimensions(event)
+        common = dimensions_of(event)
         for model, priced, tally in shares(event, self._pricer):
             dimensions = {**common, "model": model or None}
             if all(dimensions.get(k) == value for k, value in query.where.items()):
@@ -216,7 +245,7 @@ class MemoryStore:
     def _listed(self, query: EventQuery) -> Iterator[ListedEvent]:
         for identity, event in self._events().items():
             found = shares(event, self._pricer)
-            known = _dimensions(event) | {"model": found[0].model or None}
+            known = dimensions_of(event) | {"model": found[0].model or None}
             listed = ListedEvent(event_id(identity), event, found)
             if wanted(listed, known, query):
                 yield listed
@@ -257,15 +286,15 @@ class MemoryStore:
 
     def problems(self) -> list[Problem]:
         """See ``LedgerStore.problems``."""
-        standing = _standing(self._batches)
-        return [problem for _, (_, problem) in sorted(standing.items())]
+        known = standing(self._batches)
+        return [problem for _, (_, problem) in sorted(known.items())]
 
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
         events = self._events().values()
         slots = [_slot(event.at) for event in events]
         days: dict[str, list[Instant]] = {
-            batch.source: [] for batch in self._batches if _has_facts(batch)
+            batch.source: [] for batch in self._batches if size_of(batch)
         }
         for event in events:
             for source in event.sources:
@@ -273,7 +302,7 @@ class MemoryStore:
         return Coverage(
             responses=sum(event.failure is None for event in events),
             unrecorded_calls=len(self._unanswered()),
-            problems=len(_standing(self._batches)),
+            problems=len(standing(self._batches)),
             sources={
                 source: bounds((min(found), max(found)), (min(slots), max(slots)))
                 if found
@@ -289,16 +318,12 @@ class MemoryStore:
             schema=0,
             price_version=self._stamped,
             responses=len(self._events()),
-            batches=sum(map(_has_facts, self._batches)),
+            batches=sum(size_of(batch) > 0 for batch in self._batches),
             recorded_at=self._recorded_at,
         )
 
     def _events(self) -> dict[Identity, UsageEvent]:
         return merge(_pairs(self._batches))
-
-
-def _has_facts(batch: Batch) -> bool:
-    return bool(batch.observations or batch.calls or batch.statements)
 
 
 def _said(batches: Iterable[Batch]) -> Iterator[_Said]:
@@ -325,26 +350,6 @@ def _news(before: Iterable[Batch], batches: Iterable[Batch]) -> Iterator[Observa
         states[identity] = joined
 
 
-def _standing(batches: Iterable[Batch]) -> _Problems:
-    problems: _Problems = {}
-    for batch in batches:
-        _note_problems(problems, batch)
-    return problems
-
-
-def _note_problems(problems: _Problems, batch: Batch) -> int:
-    """Add a batch's problems; what its origin's earlier reads said may be history."""
-    if batch.afresh or batch.cursor is not None:
-        for key, (told_by, _) in list(problems.items()):
-            if told_by == batch.origin and (batch.afresh or key[1] == 0):
-                del problems[key]
-    before = len(problems)
-    for problem in batch.problems:
-        key = (problem.origin, problem.line, problem.code)
-        problems.setdefault(key, (batch.origin, problem))
-    return len(problems) - before
-
-
 def _supersedes(found: _Ranked, known: _Ranked) -> bool:
     """The later statement wins; of equal ones the first file's, by name."""
     if found[0] != known[0]:
@@ -364,31 +369,6 @@ def _add(one: Total, other: Total) -> Total:
         first_at=min(one.first_at, other.first_at),
         last_at=max(one.last_at, other.last_at),
     )
-
-
-def _dimensions(event: UsageEvent) -> dict[str, str | None]:
-    """All but the model, by which an event may be divided."""
-    return {
-        "project": event.project,
-        "session": event.session,
-        "branch": event.branch,
-        "agent": event.agent,
-        "skill": event.skill,
-        "tools": _encode(event.tools).decode() if event.tools else None,
-        "source": "+".join(event.sources),
-        "provider": event.provider,
-        "app": event.app,
-        "user": event.user,
-        "machine": event.machine,
-        "key": event.key,
-        **{TAG + name: value for name, value in event.tags},
-    }
-
-
-def _grain(query: UsageQuery, at: Instant, start: Instant, end: Instant) -> Instant:
-    """An event's time, as exactly as the sums that answer a query know it."""
-    days = whole_days(start, end) if query.grain == "day" else None
-    return at // DAY_MS * DAY_MS if days and days[0] <= at < days[1] else at
 
 
 def _slot(at: Instant) -> Instant:

@@ -16,7 +16,7 @@ import msgspec
 
 from tollbook.core.event import EventState, UsageEvent, join, lift, settle, settle_one
 from tollbook.core.identity import IdentityKind
-from tollbook.core.observation import Call, Instant, Observation, StatementLine
+from tollbook.core.observation import Instant, Observation
 from tollbook.core.slots import SLOT_MS
 from tollbook.core.tally import Pricer, Share, Tally, shares
 from tollbook.ports import Appended, Batch
@@ -38,6 +38,7 @@ from tollbook.stores.sqlite.rows import (
     key_of,
 )
 from tollbook.stores.sqlite.schema import TALLY_COLUMNS
+from tollbook.stores.sqlite.segments import Segment, encode_segment
 from tollbook.stores.sqlite.sums import Sums, columns_of, tally_of
 
 _MESSAGE, _REQUEST = int(IdentityKind.MESSAGE), int(IdentityKind.REQUEST)
@@ -62,18 +63,6 @@ _UNTIMED = (0, 0, 0)  # nor failed, and nobody took its time
 
 _Fresh = tuple[Observation, str, int]
 """The one observation of a response nobody has spoken of, its source and segment."""
-
-
-class Segment(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The facts of one batch, as they are kept."""
-
-    observations: Sequence[Observation]
-    calls: Sequence[Call] = ()
-    statements: Sequence[StatementLine] = ()
-
-
-encode_segment = msgspec.msgpack.Encoder().encode
-decode_segment = msgspec.msgpack.Decoder(Segment).decode
 
 
 class _Entry:

@@ -8,8 +8,8 @@ import apsw
 
 from tollbook.core.errors import StoreDamagedError
 from tollbook.ports import Fact, StrPath
-from tollbook.stores.sqlite.append import decode_segment
 from tollbook.stores.sqlite.names import Texts
+from tollbook.stores.sqlite.segments import decode_segment
 
 _SELECT = (
     "SELECT id, source, origin, checksum, body FROM segments"

@@ -22,7 +22,6 @@ from tollbook.ports import (
     Total,
     UsageQuery,
 )
-from tollbook.stores.sqlite.append import decode_segment
 from tollbook.stores.sqlite.contexts import ContextsById
 from tollbook.stores.sqlite.facts import SOURCE_MARK
 from tollbook.stores.sqlite.names import NONE, Texts
@@ -34,6 +33,7 @@ from tollbook.stores.sqlite.schema import (
     TALLY_COLUMNS,
     UNIT_COLUMNS,
 )
+from tollbook.stores.sqlite.segments import decode_segment
 from tollbook.stores.sqlite.sums import tally_of
 
 _SUMS = ", ".join(f"sum(t.{name})" for name in TALLY_COLUMNS)

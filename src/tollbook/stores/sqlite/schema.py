@@ -67,7 +67,7 @@ CREATE TABLE segments (
     body BLOB NOT NULL
 );
 CREATE TABLE inbox (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     source INTEGER NOT NULL,
     origin INTEGER NOT NULL,
     recorded_at INTEGER NOT NULL,

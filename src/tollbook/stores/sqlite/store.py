@@ -11,6 +11,7 @@ import apsw
 from tollbook.core.errors import StoreDamagedError
 from tollbook.core.observation import Call, Instant
 from tollbook.core.problem import Problem
+from tollbook.core.receipt import Receipt
 from tollbook.core.tally import Pricer
 from tollbook.ports import (
     Appended,
@@ -23,9 +24,10 @@ from tollbook.ports import (
     StrPath,
     Total,
     UsageQuery,
+    size_of,
 )
 from tollbook.render.figures import plural
-from tollbook.stores.sqlite.append import Segment, Work, decode_segment
+from tollbook.stores.sqlite.append import Work
 from tollbook.stores.sqlite.connection import open_ledger, transaction, translated
 from tollbook.stores.sqlite.facts import (
     accept,
@@ -34,10 +36,12 @@ from tollbook.stores.sqlite.facts import (
     save_problems,
     save_statements,
 )
+from tollbook.stores.sqlite.inbox import Inbox
 from tollbook.stores.sqlite.names import Names, Texts
 from tollbook.stores.sqlite.outgoing import read_facts
 from tollbook.stores.sqlite.read import Reader
 from tollbook.stores.sqlite.schema import DERIVED_TABLES, MICRO
+from tollbook.stores.sqlite.segments import Segment, decode_segment
 
 _COMPARED = (
     "events",
@@ -82,6 +86,7 @@ class SqliteStore:
         self._names = Names(self._db)
         self._texts = Texts(self._db)
         self._reader = Reader(self._db, self._texts)
+        self._inbox = Inbox(self._db, self._names, self._texts, pricer)
 
     def close(self) -> None:
         """See ``LedgerStore.close``."""
@@ -105,6 +110,37 @@ class SqliteStore:
         return appended.plus(
             Appended(problems=problems, superseded=len(batches) - len(accepted))
         )
+
+    def receive(self, batches: Sequence[Batch], *, now: Instant) -> list[list[Receipt]]:
+        """See ``LedgerStore.receive``."""
+        self._names.forget()
+        try:
+            with transaction(self._db, self.path):
+                self._stamp()
+                save_problems(self._db, batches, now)
+                receipts = self._inbox.take_in(batches, self._reader.rows, now=now)
+        except BaseException:
+            self._inbox.drop()
+            raise
+        self._inbox.keep()
+        return receipts
+
+    def post(self, *, limit: int) -> int:
+        """See ``LedgerStore.post``."""
+        if self._db.execute("SELECT 1 FROM inbox LIMIT 1").get is None:
+            return 0
+        self._names.forget()
+        with transaction(self._db, self.path):
+            last, at, batches = self._inbox.oldest(limit)
+            note_sources(self._db, batches)
+            work = self._work()
+            work.take(batches, now=at)
+            for batch in batches:
+                self._save_rest(batch)
+            work.finish()
+            self._inbox.clear(last)
+        self._inbox.forget(last)
+        return sum(map(size_of, batches))
 
     def _save_rest(self, batch: Batch) -> None:
         if batch.calls:
