@@ -30,7 +30,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     text: str  # what it means, one sentence
-    schema: Schema = TEXT
+    schema: Schema = msgspec.field(default_factory=lambda: TEXT)
     many: bool = False  # it may be given several times
     required: bool = False
 

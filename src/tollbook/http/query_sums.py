@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from tollbook.core.calendar import Bucket, day_start, local_day
 from tollbook.core.report import Line
-from tollbook.core.slots import DAY_MS
 from tollbook.core.tally import Tally
 from tollbook.http.query_desk import Asked, Desk
 from tollbook.http.query_parameters import (
@@ -170,7 +169,7 @@ def used_days(period: Period, desk: Desk) -> Bucket:
         end = period.end if period.end is not None else start
         return start or 0, end or 0
     first = day_start(local_day(min(seen), zone), zone)
-    last = day_start(local_day(max(seen) + DAY_MS - 1, zone) + one_day, zone)
+    last = day_start(local_day(max(seen), zone) + one_day, zone)
     start = first if period.start is None else period.start
     end = last if period.end is None else period.end
     return start, max(start, end)

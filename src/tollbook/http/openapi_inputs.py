@@ -1,0 +1,157 @@
+"""What may be sent, and what is open to everybody: the routes that ask no question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tollbook.formats.cloudevents import BATCH, STRUCTURED, CloudEvent
+from tollbook.formats.ingest_record import Record
+from tollbook.http.exchange import JSON
+
+NDJSON = "application/x-ndjson"
+PROTOBUF = "application/x-protobuf"
+MSGPACK = "application/vnd.msgpack"
+
+Schema = Mapping[str, object]
+_ANYTHING: Schema = {"type": "object"}
+_BYTES: Schema = {"type": "string", "format": "binary"}
+_TEXT: Schema = {"type": "string"}
+_RESULTS: Schema = {
+    "type": "object",
+    "description": "What became of each record: `added`, `repeated`, `merged`, "
+    "`conflict` or `refused`, with its id, its counts and its cost.",
+}
+
+
+class Several(msgspec.Struct, frozen=True):
+    """One of a shape, or a list of it."""
+
+    shape: type
+
+
+Shape = type | Several | Schema
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A success."""
+
+    text: str
+    shape: Shape
+    media_types: tuple[str, ...] = (JSON,)
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """One route."""
+
+    method: str = "POST"
+    path: str
+    text: str
+    scope: str | None = "ingest"
+    bodies: Mapping[str, Shape] = {}
+    replies: Mapping[int, Reply]
+    refusals: tuple[int, ...] = ()
+    refusal_types: tuple[str, ...] = (JSON,)
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How the server is."""
+
+    status: str
+
+
+_RECORDS: Mapping[str, Shape] = {
+    JSON: Several(Record),
+    NDJSON: _TEXT,
+    STRUCTURED: CloudEvent,
+    BATCH: {"type": "array", "items": _ANYTHING},
+}
+_TAKEN = {
+    200: Reply(text="Nothing new: all of it was known.", shape=_RESULTS),
+    201: Reply(text="All of it is durable.", shape=_RESULTS),
+    207: Reply(
+        text="Some records were refused; the others are durable.", shape=_RESULTS
+    ),
+}
+INPUTS = (
+    Input(
+        path="/ingest",
+        text="Report one response or several.",
+        bodies=_RECORDS,
+        replies=_TAKEN,
+        refusals=(409, 422),
+    ),
+    Input(
+        path="/v1/events",
+        text="Report responses in batches, also as CloudEvents.",
+        bodies=_RECORDS,
+        replies=_TAKEN,
+        refusals=(409, 422),
+    ),
+    *(
+        Input(
+            path=f"/v1/{signal}",
+            text=f"Export {signal} over OTLP.",
+            bodies={PROTOBUF: _BYTES, JSON: _ANYTHING},
+            replies={
+                200: Reply(
+                    text="Durable; what could not be used is counted.",
+                    shape=_ANYTHING,
+                    media_types=(JSON, PROTOBUF),
+                )
+            },
+            refusal_types=(JSON, PROTOBUF),
+        )
+        for signal in ("logs", "metrics", "traces")
+    ),
+    Input(
+        path="/v1/observations",
+        text="Send what another ledger knows (`tollbook push`).",
+        bodies={MSGPACK: _BYTES},
+        replies={
+            200: Reply(text="All that could be used is durable.", shape=_ANYTHING)
+        },
+    ),
+)
+OPEN = (
+    Input(
+        method="GET",
+        path="/healthz",
+        text="Whether the server is alive.",
+        scope=None,
+        replies={200: Reply(text="It is.", shape=Status)},
+    ),
+    Input(
+        method="GET",
+        path="/readyz",
+        text="Whether it can take something in.",
+        scope=None,
+        replies={200: Reply(text="It can.", shape=Status)},
+    ),
+    Input(
+        method="GET",
+        path="/openapi.json",
+        text="This description.",
+        scope=None,
+        replies={200: Reply(text="OpenAPI 3.1.", shape=_ANYTHING)},
+    ),
+    Input(
+        method="GET",
+        path="/docs",
+        text="The same, to be read.",
+        scope=None,
+        replies={
+            200: Reply(text="A page.", shape=_TEXT, media_types=("text/html",)),
+        },
+    ),
+    Input(
+        method="GET",
+        path="/docs.css",
+        text="How that page looks.",
+        scope=None,
+        replies={
+            200: Reply(text="A style sheet.", shape=_TEXT, media_types=("text/css",)),
+        },
+    ),
+)
