@@ -278,7 +278,12 @@ def _instant(said: str) -> Instant | None:
 
 
 def _seen(attributes: Attributes, whose: Whose, moment: _Moment) -> Observation:
-    """What every event tells: which request it was, and whose."""
+    """What every event tells: which request it was, and whose.
+
+    It was there as soon as it was asked, before any line of a transcript: so a project
+    that is named here is the response's.
+    """
+    latency = duration(attributes, "duration_ms")
     source = text(attributes, "query_source")
     platform = text(attributes, "anthropic.provider")
     speed = text(attributes, "speed")
@@ -289,7 +294,7 @@ def _seen(attributes: Attributes, whose: Whose, moment: _Moment) -> Observation:
         message_id=None,
         request_id=_request_id(attributes, whose) or whose.request_id(moment.own),
         session=text(attributes, "session.id"),
-        first_at=moment.at,
+        first_at=moment.at - (latency or 0),
         at=moment.at,
         line=0,
         parts=(Part(text(attributes, "model") or "", {}),),
@@ -308,7 +313,7 @@ def _seen(attributes: Attributes, whose: Whose, moment: _Moment) -> Observation:
         machine=whose.machine,
         key=whose.sender.key,
         tags=tuple(sorted(tags.items())),
-        latency_ms=duration(attributes, "duration_ms"),
+        latency_ms=latency,
     )
 
 

@@ -33,6 +33,7 @@ from tollbook.formats import (
 )
 from tollbook.formats.otlp_sender import Heard, Sender
 
+_RETRY_INFO = b"type.googleapis.com/google.rpc.RetryInfo"
 REASON_MAX = 500
 """Characters of the reason that an answer gives."""
 
@@ -136,8 +137,19 @@ def status(encoding: Encoding, code: int, message: str) -> bytes:
     """A ``google.rpc.Status``; ``code`` is one of gRPC's, below 128."""
     if encoding is Encoding.JSON:
         return msgspec.json.encode({"code": code, "message": message})
-    text = message.encode()
-    return bytes([0x08, code, 0x12]) + _varint(len(text)) + text
+    return bytes([0x08, code]) + _bytes(2, message.encode())
+
+
+def retry_info(code: int, message: str, seconds: int) -> bytes:
+    """A status in protobuf that holds a ``google.rpc.RetryInfo``: how long to wait."""
+    delay = _bytes(1, b"\x08" + _varint(seconds))
+    detail = _bytes(1, _RETRY_INFO) + _bytes(2, delay)
+    return status(Encoding.PROTOBUF, code, message) + _bytes(3, detail)
+
+
+def _bytes(field: int, content: bytes) -> bytes:
+    """One field of protobuf that holds bytes: its number below 16, length, content."""
+    return bytes([field << 3 | 2]) + _varint(len(content)) + content
 
 
 def _varint(number: int) -> bytes:

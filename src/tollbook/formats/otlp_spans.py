@@ -197,11 +197,12 @@ def _call(heard: Heard, span: Span, scope: str, whose: Whose) -> Observation | N
         )
     at = whose.instant(span.end)
     message_id, request_id = _ids(span, whose)
+    latency = max(0, span.end - span.start) // NANOS_PER_MS if span.start else None
     return Observation(
         message_id=message_id,
         request_id=request_id,
         session=text(attributes, *_SESSIONS),
-        first_at=at,
+        first_at=at - (latency or 0),
         at=at,
         line=0,
         parts=_parts(attributes, counts),
@@ -216,9 +217,7 @@ def _call(heard: Heard, span: Span, scope: str, whose: Whose) -> Observation | N
         machine=whose.machine,
         key=whose.sender.key,
         tags=whose.tags,
-        latency_ms=max(0, span.end - span.start) // NANOS_PER_MS
-        if span.start
-        else None,
+        latency_ms=latency,
         failure=_failure(attributes) if failed else None,
     )
 

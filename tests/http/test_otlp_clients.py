@@ -1,0 +1,157 @@
+"""Real programs report into a running receiver: Claude Code, OpenTelemetry, Anthropic."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from otlp_server import Receiver, running
+from simulate.messages_api import MessagesApi, Served
+from tollbook.core.event import UsageEvent
+from tollbook.ledger.scan import scan
+from tollbook.ports import UsageQuery
+from tollbook.sources.transcripts import TranscriptFolders
+
+ALWAYS = (0, 2**62)
+CANARIES = (b"SECRETPROMPT", b"SECRETANSWER", b"SECRETCOMMAND", b"sk-ant-test")
+
+
+def claude_code() -> Path | None:
+    """The real client, which a package for developers carries along."""
+    spec = find_spec("claude_agent_sdk")
+    origin = None if spec is None else spec.origin
+    found = Path(origin).parent / "_bundled" / "claude" if origin else None
+    return found if found is not None and found.exists() else None
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    """A receiver with an empty ledger."""
+    with running(tmp_path / "ledger.db") as found:
+        yield found
+
+
+@contextmanager
+def messages_api() -> Iterator[tuple[MessagesApi, str]]:
+    """A Messages API, and where it answers."""
+    api = MessagesApi()
+    server = uvicorn.Server(
+        uvicorn.Config(api, port=0, log_level="warning", lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield api, f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def run_claude(home: Path, api_url: str, **settings: str) -> str:
+    """Let Claude Code answer one prompt, with a home of its own and no way out."""
+    program = claude_code()
+    assert program is not None, "claude-agent-sdk carries no client for this machine"
+    project = home / "project"
+    project.mkdir(parents=True)
+    done = subprocess.run(  # noqa: S603  # our own arguments
+        [program, "-p", "SECRETPROMPT", "--allowedTools", "Bash"],
+        cwd=project,
+        env={
+            "PATH": os.defpath,
+            "HOME": str(home),
+            "TERM": "dumb",
+            "LANG": "C.UTF-8",
+            "ANTHROPIC_BASE_URL": api_url,
+            "ANTHROPIC_API_KEY": "sk-ant-test",
+            "DISABLE_AUTOUPDATER": "1",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+            "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_METRICS_EXPORTER": "otlp",
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "OTEL_LOGS_EXPORT_INTERVAL": "500",
+            "OTEL_TRACES_EXPORT_INTERVAL": "500",
+            "OTEL_LOG_USER_PROMPTS": "1",
+            "OTEL_LOG_TOOL_DETAILS": "1",
+            "OTEL_LOG_TOOL_CONTENT": "1",
+            "OTEL_LOG_RAW_API_BODIES": "1",
+            "OTEL_RESOURCE_ATTRIBUTES": "project_id=shop,team=red",
+            **settings,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def events(receiver: Receiver, served: list[Served]) -> list[UsageEvent]:
+    """What the ledger knows of the answers that were served."""
+    return [
+        stored.event
+        for answer in served
+        for stored in receiver.store.find_events(response=answer.request_id)
+    ]
+
+
+def counted(receiver: Receiver) -> tuple[int, int]:
+    """Responses and output tokens of the whole ledger."""
+    totals = receiver.store.totals(UsageQuery(buckets=[ALWAYS]))
+    tallies = [each.tally for each in totals]
+    return (
+        sum(tally.responses for tally in tallies),
+        sum(tally.output_tokens for tally in tallies),
+    )
+
+
+@pytest.mark.parametrize("protocol", ["http/json", "http/protobuf", "grpc"])
+def test_claude_code_reports_each_response_once_and_no_word_of_it(
+    receiver: Receiver, tmp_path: Path, protocol: str
+) -> None:
+    home = tmp_path / "home"
+    with messages_api() as (api, api_url):
+        said = run_claude(
+            home,
+            api_url,
+            OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+            OTEL_EXPORTER_OTLP_ENDPOINT=(
+                receiver.grpc_url if protocol == "grpc" else receiver.url
+            ),
+        )
+    whole = (len(api.served), sum(each.usage["output_tokens"] for each in api.served))
+
+    assert "SECRETANSWER" in said
+    assert len(api.served) >= 2
+    assert counted(receiver) == whole
+
+    scan(
+        TranscriptFolders([home / ".claude" / "projects"]),
+        receiver.store,
+        now=receiver.services.clock,
+    )
+    assert counted(receiver) == whole
+    found = events(receiver, api.served)
+    assert [each.parts[0].usage for each in found] == [e.usage for e in api.served]
+    assert [each.message_id for each in found] == [e.message_id for e in api.served]
+    assert {each.project for each in found} == {"shop"}
+    assert all(set(each.sources) >= {"otlp", "claude-code"} for each in found)
+    assert receiver.store.problems() == []
+    assert receiver.store.verify() == []
+    assert any(batch.statements for batch in receiver.intake.batches)
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
+    assert [canary for canary in CANARIES if canary in kept] == []
