@@ -117,7 +117,7 @@ def refuse(headers: Mapping[str, str], error: RefusedError) -> Answer:
     )
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Route(msgspec.Struct, frozen=True):
     """One method of one exact path."""
 
     method: str
