@@ -15,6 +15,7 @@
   x SourceError             a source could not be read
     + SourceUnavailableError    transient: try the same read again
     + SourceRejectedError       permanent: the same read will fail again
+  + BusyError               too much is waiting to be written; come back later
   x StoreError              the ledger file could not be used
     + StoreUnavailableError     transient: locked, or the disk is full
     + StoreDamagedError         the file is not a sound ledger
@@ -120,6 +121,13 @@ class SourceUnavailableError(SourceError):
 
 class SourceRejectedError(SourceError):
     """Permanent: the same read will fail again."""
+
+
+class BusyError(TollbookError):
+    """Too much is waiting to be written."""
+
+    def __init__(self) -> None:
+        super().__init__("too much is waiting to be written; send it again in a moment")
 
 
 class StoreError(TollbookError):

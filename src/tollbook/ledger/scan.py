@@ -9,6 +9,7 @@ from tollbook.ports import Appended, Batch, LedgerStore, Source
 
 _TRANSACTION_OBSERVATIONS = 40_000
 _TRANSACTION_BYTES = 2 << 30
+_POST_FACTS = 10_000
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many have been read."""
@@ -29,6 +30,8 @@ def scan(
 
     A crash loses at most the current transaction, which is then read again.
     """
+    while store.post(limit=_POST_FACTS):
+        pass  # what a server received, and did not live to derive
     pending = source.survey(store.cursors(source.name))
     total = Appended()
     if not pending.items:
