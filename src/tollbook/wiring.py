@@ -14,10 +14,11 @@ from tollbook.config import Config, transcript_folders
 from tollbook.core.catalogue import PriceBook
 from tollbook.core.rate import Rater
 from tollbook.places import ledger_path
-from tollbook.ports import Batch, LedgerStore, Pending, Source, StrPath
+from tollbook.ports import Batch, ControlStore, LedgerStore, Pending, Source, StrPath
 from tollbook.prices import load_catalogue
 from tollbook.sources.transcript_files import SOURCE, survey
 from tollbook.sources.unfinished import unfinished
+from tollbook.stores.sqlite.control import SqliteControl
 from tollbook.stores.sqlite.store import SqliteStore
 
 BOOKS: Mapping[str, str] = {"genai-prices": "tollbook.sources.genai_prices:GenaiPrices"}
@@ -105,3 +106,13 @@ def make_store(config: Config, rater: Rater) -> LedgerStore:
     """
     del config  # so far there is one
     return STORES["sqlite"](rater)
+
+
+def make_control(config: Config) -> ControlStore:
+    """Projects and keys, beside the ledger that the settings ask for.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    del config  # so far there is one
+    return SqliteControl(ledger_path())

@@ -75,6 +75,11 @@ def allowed(key: Key, project_id: str) -> bool:
     return key.projects is None or project_id in key.projects
 
 
+def in_force(key: Key, now: Instant) -> bool:
+    """Whether a key is neither revoked nor expired."""
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
 def unfit(text: str) -> str | None:
     """What keeps a text from being an id or a name; ``None`` when nothing does.
 
