@@ -53,7 +53,8 @@ class Receiver:
         if plan == "hang":
             await asyncio.sleep(SECONDS_MAX)
         if plan == "cut":
-            raise ConnectionResetError
+            await cut(send)
+            return
         if isinstance(plan, tuple):
             await answer(send, plan[0], {"error": {"code": "planned"}}, plan[1])
             return
@@ -62,7 +63,8 @@ class Receiver:
             return
         results = [self.take(msgspec.json.decode(line)) for line in lines]
         if plan == "lost":
-            raise ConnectionResetError
+            await cut(send)
+            return
         await answer(send, 200, {"results": results}, {})
 
     def take(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -83,6 +85,15 @@ async def answer(
     head = [(k.encode(), v.encode()) for k, v in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": msgspec.json.encode(body)})
+
+
+async def cut(send: Send) -> None:
+    """Promise an answer, and hang up in the middle of it."""
+    head = [(b"content-length", b"99"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    body = {"type": "http.response.body", "body": b"{", "more_body": True}
+    await send(body)
+    raise ConnectionResetError
 
 
 def free_port() -> int:

@@ -238,9 +238,10 @@ class Outbox:
         return max(self._adopt_at, self._not_before)
 
     def _turn(self) -> None:
-        if monotonic() < self._not_before:
+        away = monotonic() < self._not_before
+        if away or not (self._send_spooled() and self._send_memory()):
             self._spill()
-        elif self._send_spooled() and self._send_memory():
+        else:
             self._adopt()
 
     # -- sending ---------------------------------------------------------------------

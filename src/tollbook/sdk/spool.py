@@ -108,7 +108,7 @@ class Spool:
         self.dropped = 0  # own records that had to go for newer ones
         self.dropped_of_others = 0  # those of other processes
         self._bytes_max = bytes_max
-        self._segment_bytes_max = min(segment_bytes_max, bytes_max)
+        self._segment_bytes_max = min(segment_bytes_max, bytes_max // 4)
         self._lock = Lock()
         self._current: Segment | None = None
         self._sealed: deque[Segment] = deque()
