@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -98,6 +98,7 @@ class _Shapes:
             reply.shape for each in (*INPUTS, *OPEN) for reply in each.replies.values()
         ]
         said += [shape for each in INPUTS for shape in each.bodies.values()]
+        said += [each.refusal for each in INPUTS if each.refusal is not None]
         named = (each.shape if isinstance(each, Several) else each for each in said)
         structs = [Refusal, *(question.answer for question in QUESTIONS)]
         structs += [each for each in named if isinstance(each, type)]
@@ -151,7 +152,7 @@ def _input(each: Input, shapes: _Shapes) -> Document:
             }
             for status, reply in each.replies.items()
         }
-        | _refusals(statuses, shapes, each.refusal_types),
+        | _refusals(statuses, shapes, each),
     }
     if not each.scope:
         found["security"] = []
@@ -181,12 +182,13 @@ def _parameter(parameter: Parameter, place: str) -> Document:
 
 
 def _refusals(
-    statuses: Iterable[int], shapes: _Shapes, media_types: Sequence[str] = (JSON,)
+    statuses: Iterable[int], shapes: _Shapes, each: Input | None = None
 ) -> Document:
-    """Refused by the route in its own shape, or by the frame in the usual one."""
-    content = {JSON: {"schema": shapes(Refusal)}}
-    for media_type in media_types:
-        content.setdefault(media_type, {"schema": {}})
+    """Refused by the route in its own shape, or before that in the usual one."""
+    content: Document = {JSON: {"schema": shapes(Refusal)}}
+    if each is not None and each.refusal is not None:
+        either = [shapes(each.refusal), shapes(Refusal)]
+        content = {kind: {"schema": {"anyOf": either}} for kind in each.refusal_types}
     return {
         str(status): {"description": REFUSALS[status], "content": content}
         for status in sorted(set(statuses))

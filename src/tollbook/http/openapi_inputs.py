@@ -52,13 +52,21 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     bodies: Mapping[str, Shape] = {}
     replies: Mapping[int, Reply]
     refusals: tuple[int, ...] = ()
-    refusal_types: tuple[str, ...] = (JSON,)
+    refusal: Shape | None = None  # its own shape of what is refused
+    refusal_types: tuple[str, ...] = (JSON,)  # the media types of that
 
 
 class Status(msgspec.Struct, frozen=True):
     """How the server is."""
 
     status: str
+
+
+class RpcStatus(msgspec.Struct, frozen=True):
+    """A ``google.rpc.Status``: what an exporter reads when it is refused."""
+
+    code: int
+    message: str
 
 
 _RECORDS: Mapping[str, Shape] = {
@@ -101,6 +109,7 @@ INPUTS = (
                     media_types=(JSON, PROTOBUF),
                 )
             },
+            refusal=RpcStatus,
             refusal_types=(JSON, PROTOBUF),
         )
         for signal in ("logs", "metrics", "traces")

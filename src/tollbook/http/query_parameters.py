@@ -61,7 +61,9 @@ def parse_query(query: bytes, known: Iterable[Parameter]) -> Values:
         if name not in parameters:
             listed = ", ".join(parameters) or "none"
             refuse(_shown(name), f"there is no such parameter; there is {listed}")
-        values.setdefault(name, []).append(_text(raw, name))
+        longest = parameters[name].schema.get("maxLength", TEXT_MAX)
+        assert isinstance(longest, int)
+        values.setdefault(name, []).append(_text(raw, name, longest))
     for name, given in values.items():
         if len(given) > 1 and not parameters[name].many:
             refuse(name, "is given more than once; give it once")
@@ -75,13 +77,13 @@ def parse_query(query: bytes, known: Iterable[Parameter]) -> Values:
     return values
 
 
-def _text(raw: bytes, name: str) -> str:
+def _text(raw: bytes, name: str, longest: int = TEXT_MAX) -> str:
     try:
         text = unquote_to_bytes(raw.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:
         refuse(name, "is no UTF-8; encode it as UTF-8 and then with percent signs")
-    if len(text) > TEXT_MAX:
-        refuse(_shown(name), f"is too long; give at most {TEXT_MAX} characters")
+    if len(text) > longest:
+        refuse(name, f"is too long; give at most {longest} characters")
     return text
 
 

@@ -88,7 +88,10 @@ def costs(asked: Asked, desk: Desk) -> CostsAnswer:
     values = asked.values
     period, books = _period(asked, desk), desk.books(asked)
     where = desk.where(_about(asked), books.naming)
-    points = points_of("day", used_days(period, desk), period, name="start_date")
+    first, last = used_days(msgspec.structs.replace(period, start=None, end=None), desk)
+    start, end = period.bucket
+    used = max(first, start), min(last, end)
+    points = points_of("day", used, period, name="start_date")
     buckets = [point.bucket for point in points]
     found = add_up(books, Ask(buckets=buckets, by="provider", where=where))
     days = {int(part.place): part for part in found.total.breakdown}

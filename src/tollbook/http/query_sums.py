@@ -10,6 +10,7 @@ from tollbook.core.report import Line
 from tollbook.core.tally import Tally
 from tollbook.http.query_desk import Asked, Desk
 from tollbook.http.query_parameters import (
+    TEXT_MAX,
     Parameter,
     choice_of,
     choice_schema,
@@ -41,6 +42,11 @@ LINES_MAX = 100
 ROWS_MAX = 1_000
 
 _BY = f"One of {', '.join(STORED)}, or {TAG}NAME."
+_BY_SCHEMA = {
+    "type": "string",
+    "maxLength": TEXT_MAX,
+    "pattern": f"^({'|'.join(STORED)}|{TAG}.+)$",
+}
 _TOP: dict[str, Callable[[Line], int]] = {
     "cost": lambda line: line.used.list_cost,
     "tokens": lambda line: line.tokens,
@@ -53,7 +59,11 @@ SERIES = (
         text="How long each point is.",
         schema=choice_schema(INTERVALS, "day"),
     ),
-    Parameter(name="by", text=f"A line for each of these; one line without. {_BY}"),
+    Parameter(
+        name="by",
+        text=f"A line for each of these; one line without. {_BY}",
+        schema=_BY_SCHEMA,
+    ),
     Parameter(
         name="limit",
         text="How many lines at most; the rest is one more.",
@@ -61,7 +71,7 @@ SERIES = (
     ),
 )
 TOP = (
-    Parameter(name="by", text=_BY, required=True),
+    Parameter(name="by", text=_BY, schema=_BY_SCHEMA, required=True),
     Parameter(
         name="measure",
         text="What the largest have most of.",
