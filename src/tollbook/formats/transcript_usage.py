@@ -126,7 +126,7 @@ def _compare(new: Message, old: Message) -> int | None:
         value = getattr(other, name)
         if value and value != getattr(one, name):
             return None
-    parts, less = _parts("", one), _parts("", other)
+    parts, less = parts_of("", one), parts_of("", other)
     if len(parts) != 1 or len(less) != 1 or not parts[0].usage or not less[0].usage:
         return None
     known = {**less[0].usage, _OUTPUT: parts[0].usage[_OUTPUT]}
@@ -149,7 +149,7 @@ def observation(draft: Draft, *, project: str | None, agent: str | None) -> Obse
     session, copied = first.sessionId, False
     if first.requestSessionId is not None or first.forkedFrom is not None:
         session, copied = _original_session(first)
-    parts = _parts(message.model or "", usage)
+    parts = parts_of(message.model or "", usage)
     known = bool(parts[0].usage) or any(part.usage for part in parts)
     first_at = at = (draft.at - _EPOCH) // _MILLISECOND
     if draft.first_at is not draft.at:
@@ -193,7 +193,7 @@ def _condition(stated_as: tuple[str | None, str | None, str | None]) -> Conditio
     return known
 
 
-def _parts(model: str, usage: Usage) -> tuple[Part, ...]:
+def parts_of(model: str, usage: Usage) -> tuple[Part, ...]:
     """Iterations are the bill where they exist; the top level only repeats some."""
     steps = usage.iterations
     if not steps:
