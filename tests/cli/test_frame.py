@@ -60,6 +60,8 @@ def test_every_command_teaches_with_an_example_that_runs(
     program.write("one", answer(1))
     program.write("two", answer(2), project="../../backup/claude/projects/-b")
     program.text("scan")
+    program.text("project", "add", "shop")
+    program.text("key", "create", "ci")
     example = (command.epilog or "").removeprefix("Example: ")
     words = [word for word in shlex.split(example) if "=" not in word]
 

@@ -7,8 +7,8 @@ from types import ModuleType
 
 REPORTS = "What was spent"
 LEDGER = "The ledger"
-PRICES = "Prices and settings"
 TEAMS = "For teams"
+PRICES = "Prices and settings"
 ELSEWHERE = "In Claude Code"
 
 
@@ -63,11 +63,13 @@ COMMANDS: dict[str, Entry] = {
         "tollbook.cli.problems", "What could not be read, and why", LEDGER
     ),
     "doctor": Entry("tollbook.cli.doctor", "Look after the ledger's health", LEDGER),
+    "project": Entry("tollbook.cli.project", "Add, list and change projects", TEAMS),
+    "key": Entry("tollbook.cli.key", "Make, list and revoke keys", TEAMS),
+    "push": Entry("tollbook.cli.push", "Send what is new to a team's server", TEAMS),
     "prices": Entry("tollbook.cli.prices", "List, show and check the prices", PRICES),
     "config": Entry(
         "tollbook.cli.config_cmd", "Show the settings and where they come from", PRICES
     ),
-    "push": Entry("tollbook.cli.push", "Send what is new to a team's server", TEAMS),
     "statusline": Entry(
         "tollbook.cli.statusline",
         "One line for Claude Code's status line",
