@@ -10,8 +10,32 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvicorn
+from anthropic import Anthropic
+from anthropic.types import MessageParam
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
+    OTLPMetricExporter as GrpcMetricExporter,
+)
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
+    OTLPSpanExporter as GrpcSpanExporter,
+)
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import (
+    OTLPMetricExporter as HttpMetricExporter,
+)
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
+    OTLPSpanExporter as HttpSpanExporter,
+)
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from otlp_server import Receiver, running
 from simulate.messages_api import MessagesApi, Served
@@ -20,6 +44,7 @@ from tollbook.ledger.scan import scan
 from tollbook.ports import UsageQuery
 from tollbook.sources.transcripts import TranscriptFolders
 
+MODEL = "claude-opus-5-5"
 ALWAYS = (0, 2**62)
 CANARIES = (b"SECRETPROMPT", b"SECRETANSWER", b"SECRETCOMMAND", b"sk-ant-test")
 
@@ -155,3 +180,96 @@ def test_claude_code_reports_each_response_once_and_no_word_of_it(
     assert any(batch.statements for batch in receiver.intake.batches)
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
     assert [canary for canary in CANARIES if canary in kept] == []
+
+
+def span_exporter(receiver: Receiver, protocol: str) -> SpanExporter:
+    """OpenTelemetry's own, for a protocol."""
+    if protocol == "grpc":
+        return GrpcSpanExporter(receiver.grpc_url)
+    return HttpSpanExporter(f"{receiver.url}/v1/traces")
+
+
+def metric_exporter(receiver: Receiver, protocol: str) -> MetricExporter:
+    """OpenTelemetry's own, for a protocol."""
+    if protocol == "grpc":
+        return GrpcMetricExporter(receiver.grpc_url)
+    return HttpMetricExporter(
+        f"{receiver.url}/v1/metrics", compression=Compression.Gzip
+    )
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_anthropic_s_sdk_reports_each_response_once(
+    receiver: Receiver, protocol: str
+) -> None:
+    exporter = span_exporter(receiver, protocol)
+    resource = Resource.create({"project_id": "shop", "service.name": "bot"})
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    message: MessageParam = {"role": "user", "content": "SECRETPROMPT"}
+    with messages_api() as (api, api_url):
+        client = Anthropic(
+            base_url=api_url,
+            api_key="sk-ant-test",
+            open_telemetry={
+                "tracer_provider": provider,
+                "traces": {"content_mode": "content"},
+            },
+        )
+        client.messages.create(model=MODEL, max_tokens=9, messages=[message])
+        with client.messages.stream(
+            model=MODEL, max_tokens=9, messages=[message]
+        ) as stream:
+            stream.until_done()
+        provider.shutdown()
+        client.close()
+    found = events(receiver, api.served)
+
+    assert [each.message_id for each in found] == [e.message_id for e in api.served]
+    assert [each.parts[0].usage for each in found] == [e.usage for e in api.served]
+    assert {(each.project, each.app, each.provider) for each in found} == {
+        ("shop", "bot", "anthropic")
+    }
+    assert counted(receiver)[0] == 2
+    assert receiver.store.problems() == []
+    kept = msgspec.json.encode(receiver.intake.batches)
+    assert [canary for canary in CANARIES if canary in kept] == []
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_an_exporter_sends_again_what_was_refused_for_a_moment(
+    receiver: Receiver, protocol: str
+) -> None:
+    exporter = span_exporter(receiver, protocol)
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    receiver.run_out()
+    attributes: dict[str, str | int] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.output_tokens": 7,
+    }
+    with provider.get_tracer("bot").start_as_current_span("x", attributes=attributes):
+        pass
+    provider.shutdown()
+
+    assert counted(receiver) == (1, 7)
+    assert receiver.intake.trouble == []
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_program_s_own_counters_are_statements(
+    receiver: Receiver, protocol: str
+) -> None:
+    exporter = metric_exporter(receiver, protocol)
+    reader = PeriodicExportingMetricReader(exporter, 3_600_000)
+    provider = MeterProvider([reader])
+    counter = provider.get_meter("bot").create_counter("claude_code.token.usage")
+    named = {"type": "output", "session.id": "s", "model": MODEL}
+    counter.add(5, named)
+    reader.collect()
+    counter.add(2, named)
+    provider.shutdown()
+    [statement] = receiver.store.statements("s")
+
+    assert statement.line.models[0].usage == {"output_tokens": 7}
+    assert counted(receiver) == (0, 0)
