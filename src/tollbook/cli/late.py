@@ -7,6 +7,7 @@ from types import ModuleType
 
 PROGRESS = "tollbook.cli.progress"  # the bar of a terminal
 PUSH = "tollbook.cli.push"  # how scan --push ends
+GRPC = "tollbook.http.otlp_grpc"  # serve --grpc; needs the extra tollbook[grpc]
 CSV = "tollbook.render.report_csv"  # the three forms of a report
 JSON = "tollbook.render.report_json"
 TEXT = "tollbook.render.report_text"

@@ -63,6 +63,10 @@ COMMANDS: dict[str, Entry] = {
         "tollbook.cli.problems", "What could not be read, and why", LEDGER
     ),
     "doctor": Entry("tollbook.cli.doctor", "Look after the ledger's health", LEDGER),
+    "serve": Entry("tollbook.cli.serve", "Run the server", TEAMS),
+    "connect": Entry(
+        "tollbook.cli.connect", "Print what makes Claude Code report to a server", TEAMS
+    ),
     "project": Entry("tollbook.cli.project", "Add, list and change projects", TEAMS),
     "key": Entry("tollbook.cli.key", "Make, list and revoke keys", TEAMS),
     "push": Entry("tollbook.cli.push", "Send what is new to a team's server", TEAMS),

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tollbook.core.errors import StoreUnavailableError
+from tollbook.core.errors import BusyError, StoreError
 from tollbook.http.bodies import Body, Budget, DisconnectedError
 from tollbook.http.door import Door, origin_of
 from tollbook.http.exchange import (
@@ -82,7 +82,9 @@ class App:
             return
         except RefusedError as error:
             answer = visit.refused(error)
-        except StoreUnavailableError:
+        except BusyError as error:
+            answer = visit.refused(RefusedError(503, "busy", str(error), _RETRY))
+        except StoreError:
             answer = visit.refused(_store_away())
         except HTTPException as error:
             answer = visit.refused(_as_refused(error))
@@ -224,12 +226,15 @@ class _Visit:
         if self.route is not None:
             self.place = self.route.path
         headers: Headers = [
-            *SAFETY,
             (b"content-type", answer.media_type.encode("latin-1")),
             (b"content-length", b"%d" % len(answer.body)),
         ]
-        for name, value in answer.headers:
-            headers.append((name.encode("latin-1"), value.encode("latin-1")))
+        if answer.headers:
+            for name, value in answer.headers:
+                headers.append((name.encode("latin-1"), value.encode("latin-1")))
+            headers = with_safety(headers)
+        else:
+            headers += SAFETY
         if not self.heard_out and self._says_more():
             headers.append((b"connection", b"close"))
         self.status = answer.status

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from tollbook.http.exchange import Answer, RefusedError, Request, Route, Services
+from tollbook.ledger.intake import IntakeState
 
 _FREE_BYTES_MIN = 64 << 20
 _AGE_SECONDS_MAX = 1
@@ -58,6 +59,25 @@ class Readiness:
             if not await probe():
                 return False
         return True
+
+
+class Flow:
+    """Whether an intake moves on.
+
+    Args:
+        state: A look at it.
+    """
+
+    def __init__(self, state: Callable[[], IntakeState]) -> None:
+        self._state = state
+        self._last = state()
+
+    async def __call__(self) -> bool:
+        """No trouble, and not the same queue as last time."""
+        last, now = self._last, self._state()
+        self._last = now
+        stuck = last.queued and now.queued and last.received == now.received
+        return now.trouble is None and not stuck
 
 
 def _can_write(folder: str) -> bool:

@@ -16,8 +16,8 @@ _BACKLOG = 1024
 _FILES_SPARE = 100  # for the ledger, logs and others, besides connections
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take an address; port 0 takes a free one.
+def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
+    """Take an address; port 0 takes a free one. ``option`` is what chooses another.
 
     Raises:
         ConfigError: It is in use, not this machine's, or needs more rights.
@@ -40,15 +40,15 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigError(_why(error, shown(host, port))) from error
+        raise ConfigError(_why(error, shown(host, port), option)) from error
     return listener
 
 
-def _why(error: OSError, place: str) -> str:
+def _why(error: OSError, place: str, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{place}: another program listens there; end it, or choose --port"
+        return f"{place}: another program listens there; end it, or choose {option}"
     if error.errno == errno.EACCES:
-        return f"{place}: this port needs more rights; choose --port above 1023"
+        return f"{place}: this port needs more rights; choose {option} above 1023"
     return f"{place}: cannot listen there ({error.strerror}); correct --host"
 
 
