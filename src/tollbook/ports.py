@@ -356,52 +356,40 @@ class ControlStore(Protocol):
 
         When a key was last used is no change.
         """
-        ...
 
     def projects(self) -> list[Project]:
         """Every project, by id."""
-        ...
 
     def project(self, project_id: str) -> Project | None:
         """One project."""
-        ...
 
     def add_project(
         self, project: Project, entry: AuditEntry, *, projects_max: int | None = None
     ) -> bool:
         """Add a project; ``False`` when its id is known or there are that many."""
-        ...
 
     def change_project(self, project: Project, entry: AuditEntry) -> bool:
         """Put it in the place of the one with its id; ``False`` when there is none."""
-        ...
 
     def remove_project(self, project_id: str, entry: AuditEntry) -> bool:
         """Forget a project, never what it used; ``False`` when there is none."""
-        ...
 
     def credentials(self) -> list[Credential]:
         """Every key ever made, in the order they were made."""
-        ...
 
     def add_key(
         self, credential: Credential, entry: AuditEntry, *, first: bool = False
     ) -> bool:
         """Add a key, unless its id is known or it must be the ``first`` and is not."""
-        ...
 
     def revoke_key(self, key_id: str, entry: AuditEntry) -> bool:
         """Revoke a key from ``entry.at`` on; ``False`` when unknown or revoked before."""
-        ...
 
     def note_uses(self, uses: Mapping[str, Instant]) -> None:
         """Note when keys were last used; an earlier instant changes nothing."""
-        ...
 
     def audit(self, *, limit: int) -> list[AuditEntry]:
         """The latest changes, the latest first."""
-        ...
 
     def close(self) -> None:
         """Let go of the file."""
-        ...
