@@ -196,6 +196,18 @@ def test_an_item_with_another_shape_leaves_its_neighbours_alone() -> None:
     assert heard.reason == "refused: an item has another shape than OTLP gives it"
 
 
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30, "9" * 5000, "x", ""])
+def test_a_number_beyond_64_bits_refuses_its_item(number: object) -> None:
+    moment = "2026-11-23T03:58:59.500Z"
+    late = record("api_request", nanos=number, event__timestamp=moment)
+    large = record("api_request", **COUNTS, other={"intValue": number})
+    point = {"startTimeUnixNano": number, "timeUnixNano": NANOS, "asInt": 1}
+    data = {"dataPoints": [point], "aggregationTemporality": 1}
+
+    assert hear(LOGS, logs(late, large)).refused == 2
+    assert hear(METRICS, metrics({"name": "n", "sum": data})).refused == 1
+
+
 def test_resource_and_scope_may_be_missing() -> None:
     body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record("api_error")]}]}]}
 

@@ -157,6 +157,13 @@ def test_without_an_id_the_process_and_the_moment_name_an_event() -> None:
     assert id_of() == f":s/5/{AT}"
 
 
+def test_an_event_of_no_session_is_known_by_all_it_says() -> None:
+    one, same, other = (request(user__id=name).request_id for name in ("a", "a", "b"))
+
+    assert one == same
+    assert one != other
+
+
 def test_the_event_s_own_time_is_better_than_the_record_s() -> None:
     moment = "2026-11-23T03:58:59.500Z"
 

@@ -283,6 +283,23 @@ def test_a_bad_count_or_time_refuses_its_span_alone() -> None:
     assert (found.refused, len(found.observations)) == (2, 1)
 
 
+def test_a_span_is_known_by_its_ids_and_refused_without_any() -> None:
+    named = CACHED | {"gen_ai.response.id": MESSAGE_ID}
+    lost = {"traceId": "", "spanId": ""}
+    own_parent = span(CACHED, 7, parentSpanId=f"{7:016x}")
+    found = heard(span(CACHED, 1, **lost), span(named, 2, **lost), own_parent)
+
+    assert [seen.message_id for seen in found.observations] == [MESSAGE_ID, None]
+    assert found.observations[0].request_id is None
+    assert found.reason == "refused: span: it has no trace id or no span id"
+
+
+def test_a_request_id_alone_names_a_call() -> None:
+    seen = only(heard(span(CACHED | {"anthropic.request.id": REQUEST_ID})))
+
+    assert (seen.message_id, seen.request_id) == (None, REQUEST_ID)
+
+
 def test_a_span_without_a_start_has_no_latency() -> None:
     assert only(heard(span(CACHED, startTimeUnixNano=0))).latency_ms is None
 

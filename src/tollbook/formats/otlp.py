@@ -9,6 +9,7 @@ them says anything about usage, and some hold prompts.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -60,6 +61,18 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     end: int
     failed: bool  # its status is an error
     attributes: Attributes
+
+    @property
+    def own(self) -> str:
+        """What names the span itself.
+
+        Raises:
+            UnusableItemError: Its ids are missing.
+        """
+        if not self.trace or not self.span:
+            msg = "it has no trace id or no span id"
+            raise UnusableItemError(msg)
+        return f"{self.trace}/{self.span}"
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -141,3 +154,9 @@ def attributes_of(pairs: Iterable[tuple[str, Value | None]]) -> Attributes:
         if value is not None and len(name) <= NAME_MAX:
             found[name] = value
     return found
+
+
+def digest(pairs: Iterable[tuple[str, Value]], *more: object) -> str:
+    """A name for something that is known by all it says, whatever the order."""
+    said = sorted((name, str(value)) for name, value in pairs)
+    return hashlib.sha256(msgspec.msgpack.encode((said, more))).hexdigest()[:32]

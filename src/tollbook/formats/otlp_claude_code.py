@@ -41,6 +41,7 @@ from tollbook.formats.otlp import (
     Span,
     UnusableItemError,
     count,
+    digest,
     duration,
     text,
     whole,
@@ -252,7 +253,7 @@ def llm_request(span: Span, whose: Whose) -> Observation:
         UnusableItemError: A count or the time is unusable.
     """
     attributes = span.attributes
-    at = _Moment(whose.instant(span.end), f"{span.trace}/{span.span}")
+    at = _Moment(whose.instant(span.end), span.own)
     if span.failed or attributes.get("success") is False:
         seen = _seen(attributes, whose, at)
         return msgspec.structs.replace(seen, failure=failure(attributes))
@@ -264,8 +265,10 @@ def _moment(record: LogRecord, whose: Whose) -> _Moment:
     said = text(attributes, "event.timestamp")
     at = _instant(said) if said else None
     at = whose.instant(record.time) if at is None else whose.within(at)
-    session = text(attributes, "session.id") or ""
+    session = text(attributes, "session.id")
     sequence = whole(attributes.get("event.sequence"))
+    if session is None or sequence is None:
+        return _Moment(at, digest(attributes.items(), record.time))
     return _Moment(at, f"{session}/{sequence}/{at}")
 
 

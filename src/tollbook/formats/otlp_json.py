@@ -36,6 +36,7 @@ from tollbook.formats.otlp import (
 T = TypeVar("T")
 Number = int | str | None
 _DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_INT64 = 2**63
 _CLIENT = (3, "SPAN_KIND_CLIENT")
 _ERROR = (2, "STATUS_CODE_ERROR")
 _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
@@ -210,16 +211,24 @@ def _plain(value: _Any) -> Value | None:
     if value.string_value is not None:
         return value.string_value
     if value.int_value is not None:
-        return whole(value.int_value)
+        return _int64(value.int_value)
     return value.double_value if value.bool_value is None else value.bool_value
 
 
-def _nanos(value: Number) -> int:
+def _int64(value: int | str) -> int:
     found = whole(value)
-    if value is not None and (found is None or found < 0):
-        msg = "a time is no number of nanoseconds"
+    if found is None or not -_INT64 <= found < _INT64:
+        msg = "a number is none, or does not fit into 64 bits"
         raise UnusableItemError(msg)
-    return found or 0
+    return found
+
+
+def _nanos(value: Number) -> int:
+    found = 0 if value is None else _int64(value)
+    if found < 0:
+        msg = "a time is below zero"
+        raise UnusableItemError(msg)
+    return found
 
 
 def _log(raw: msgspec.Raw) -> LogRecord:
@@ -268,7 +277,7 @@ def _point(name: str, aggregate: _Aggregate, raw: msgspec.Raw) -> Point:
     one = _decode_point(raw)
     temporality = aggregate.aggregation_temporality
     known = temporality in _DELTA or temporality in _CUMULATIVE
-    number = whole(one.as_int)
+    number = None if one.as_int is None else _int64(one.as_int)
     fraction = one.as_double if one.as_double is not None else one.sum
     return Point(
         name,

@@ -15,10 +15,7 @@ they are stated as writes for five minutes, like all writes without a split. Ope
 
 from __future__ import annotations
 
-import hashlib
 from decimal import Decimal
-
-import msgspec
 
 from tollbook.core.money import Money
 from tollbook.core.observation import ModelTotal, StatementLine
@@ -28,6 +25,7 @@ from tollbook.formats.otlp import (
     Group,
     Point,
     UnusableItemError,
+    digest,
     text,
     whole,
 )
@@ -135,16 +133,15 @@ def _series(point: Point, group: Group[Point], whose: Whose) -> str:
     if point.delta is None:
         msg = "it is neither a delta nor cumulative"
         raise UnusableItemError(msg)
-    counted = (point.start, point.end if point.delta else 0)
-    named = (
+    return digest(
+        point.attributes.items(),
+        digest(group.resource.items()),
         whose.project,
-        sorted((name, str(value)) for name, value in group.resource.items()),
         group.scope,
         point.metric,
-        sorted((name, str(value)) for name, value in point.attributes.items()),
-        counted,
+        point.start,
+        point.end if point.delta else 0,
     )
-    return hashlib.sha256(msgspec.msgpack.encode(named)).hexdigest()[:32]
 
 
 def _model(attributes: Attributes) -> str:

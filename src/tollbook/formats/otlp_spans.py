@@ -175,7 +175,7 @@ def _above(groups: Sequence[Group[Span]]) -> set[tuple[str, str]]:
     for group in groups:
         for span in group.items:
             place = (span.trace, span.parent)
-            if _is_call(span, group.scope):
+            if span.parent not in ("", span.span) and _is_call(span, group.scope):
                 while place in parents and place not in above:
                     above.add(place)
                     place = (span.trace, parents[place])
@@ -226,14 +226,15 @@ def _failure(attributes: Attributes) -> str:
     return (text(attributes, "error.type") or "error")[:_FAILURE_MAX]
 
 
-def _ids(span: Span, whose: Whose) -> tuple[str | None, str]:
+def _ids(span: Span, whose: Whose) -> tuple[str | None, str | None]:
     """Message id and request id; what is no id of the provider is the project's own."""
     response = _response(span)
     request = whose.named(text(span.attributes, "anthropic.request.id"))
-    own = whose.request_id(f"{span.trace}/{span.span}")
     if response is not None and looks_like_the_providers(response):
-        return response, request or own
-    return None, request or (own if response is None else whose.request_id(response))
+        return response, request
+    if request is None:
+        request = whose.request_id(span.own if response is None else response)
+    return None, request
 
 
 def _counts(attributes: Attributes, scope: str, provider: str | None) -> _Counts:
