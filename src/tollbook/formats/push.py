@@ -94,6 +94,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 class Parcel(msgspec.Struct, frozen=True, gc=False):
     """A body, understood."""
 
+    project: str | None  # the one that everything is for
     pieces: Sequence[Piece]
     refused: Sequence[Refused]
 
@@ -151,7 +152,7 @@ def parse_parcel(body: bytes, rights: Rights) -> Parcel:
         for raw in head.facts
         if (piece := _piece(raw, head, rights, refused)) is not None
     ]
-    return Parcel(pieces, refused)
+    return Parcel(head.project, pieces, refused)
 
 
 def _piece(

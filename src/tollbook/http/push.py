@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tollbook.core.control import DEVTOOLS
+from tollbook.core.errors import ControlError, NotAllowedError
 from tollbook.formats.push import (
     Parcel,
     ParcelError,
@@ -21,6 +23,7 @@ from tollbook.formats.push import (
     parse_parcel,
 )
 from tollbook.http.exchange import Answer, RefusedError, Request, Route, Services
+from tollbook.ledger.projects import ProjectBook
 from tollbook.ports import Batch
 
 BODY_MAX = 16 << 20
@@ -40,10 +43,23 @@ async def take(request: Request, services: Services) -> Answer:
     except ParcelError as error:
         status = 403 if error.code == _FORBIDDEN else 400
         raise RefusedError(status, error.code, str(error)) from error
+    if parcel.project is not None:
+        await _admit(parcel.project, request, services)
     submitted = [services.intake.submit(batch) for batch in _batches(parcel.pieces)]
     receipts = await asyncio.gather(*submitted)
     statuses = Counter(receipt.status for given in receipts for receipt in given)
     return Answer(body=msgspec.json.encode(_reply(parcel, statuses)))
+
+
+async def _admit(project: str, request: Request, services: Services) -> None:
+    """Make the project that all of a parcel is for, where it is new."""
+    book, now = ProjectBook(services.control), services.clock()
+    try:
+        await asyncio.to_thread(
+            book.admit, project, key=request.key, kind=DEVTOOLS, now=now
+        )
+    except (ControlError, NotAllowedError) as error:
+        raise RefusedError(403, _FORBIDDEN, str(error)) from error
 
 
 def _batches(pieces: Sequence[Piece]) -> list[Batch]:

@@ -23,6 +23,7 @@ RETRY_AFTER_MAX_S = 600.0
 _GZIP = 16 + zlib.MAX_WBITS
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 _NOT_SO = frozenset((400, 413, 422))
+_FORBIDDEN = frozenset(("record-forbidden",))  # another project's, not another key's
 _REASON_MAX = 300
 
 
@@ -124,7 +125,7 @@ def understood(answer: httpx.Response, count: int) -> Delivered:
         return Delivered([_verdict(item) for item in said.results])
     error = said.error or _Said()
     reason = f"{answer.status_code} {error.code} {error.message}".strip()[:_REASON_MAX]
-    if answer.status_code in _NOT_SO and count == 1:
+    if count == 1 and (answer.status_code in _NOT_SO or error.code in _FORBIDDEN):
         return Delivered([Verdict("refused", reason)])
     return Delivered(
         reason=reason,

@@ -44,7 +44,7 @@ class Details(TypedDict, total=False):
     speed: str | None
     inference_geo: str | None
     platform: str | None  # "bedrock", "vertex"; none: the provider's own API
-    id: str | None  # the idempotency key; usually the client makes one
+    id: str | None  # what a repeat is known by; without any the client makes one
     request_id: str | None
     timestamp: datetime | str | None  # usually the moment of the call
     status: int | str | None
@@ -88,7 +88,7 @@ class _Record(
 ):
     """``Counted`` once more, for the one who checks values."""
 
-    id: _Name
+    id: _Text = None
     timestamp: str
     model: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     project_id: _Text = None
@@ -141,7 +141,7 @@ def encode(said: Mapping[str, Any], project: str | None) -> bytes:
         ValueError: A value is out of range, or the whole too large.
     """
     fields = {"project_id": project, **said}
-    if fields.get("id") is None:
+    if not fields.get("id") and not fields.get("request_id"):
         fields["id"] = "tb-" + urandom(16).hex()
     fields["timestamp"] = _instant(fields.get("timestamp"))
     for name in ("cost_usd", "latency_ms"):
