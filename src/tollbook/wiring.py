@@ -16,7 +16,7 @@ from tollbook.core.rate import Rater
 from tollbook.places import ledger_path
 from tollbook.ports import Batch, ControlStore, LedgerStore, Pending, Source, StrPath
 from tollbook.prices import load_catalogue
-from tollbook.sources.transcript_files import SOURCE, survey
+from tollbook.sources.transcript_files import SOURCE, Found, survey
 from tollbook.sources.unfinished import unfinished
 from tollbook.stores.sqlite.control import SqliteControl
 from tollbook.stores.sqlite.store import SqliteStore
@@ -75,6 +75,11 @@ def make_transcripts(folders: Sequence[StrPath]) -> Source:
 def make_receiver(url: str, key: str) -> Any:  # noqa: ANN401 - a ledger.push.Receiver
     """A server that takes what this ledger knows."""
     return _load(RECEIVERS["http"])(url, key)
+
+
+def unread_files(pending: Pending) -> int:
+    """How many transcripts have news; what a survey itself has to tell is none."""
+    return sum(isinstance(item, Found) for item in pending.items)
 
 
 def find_unfinished(cursors: Mapping[str, bytes]) -> list[str]:

@@ -113,7 +113,7 @@ def test_the_doctor_is_content_with_a_sound_ledger(program: Program) -> None:
     program.write("one", answer(1))
     program.text("scan")
 
-    assert "everything has a price" in program.text("doctor")
+    assert "every model has a price" in program.text("doctor")
 
 
 @pytest.mark.parametrize("word", ["unpriced models", "claude-unknown-9", "problems"])
@@ -122,6 +122,17 @@ def test_the_doctor_names_what_needs_care(program: Program, word: str) -> None:
     program.text("scan")
 
     assert word in program.text("doctor", code=1)
+
+
+def test_what_is_no_transcript_is_no_unread_file(program: Program) -> None:
+    program.write("one", answer(1))
+    program.text("scan")
+    folder = program.home / ".claude" / "projects" / "-home-me-shop"
+    folder.joinpath("away.jsonl").symlink_to("/etc/hosts")
+    findings = program.json("doctor")["findings"]
+    assert isinstance(findings, list)
+
+    assert [f["what"] for f in findings if f["name"] == "unread"] == ["0 files, 0 MB"]
 
 
 def test_the_doctor_sees_a_last_line_without_end(program: Program) -> None:

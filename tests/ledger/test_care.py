@@ -104,6 +104,17 @@ def test_what_needs_care_comes_with_a_remedy() -> None:
     assert found["unpriced models"].what == "claude-none"
 
 
+def test_a_unit_without_a_price_is_no_model_without_one() -> None:
+    ran = Part("claude-opus-5-5", {"output_tokens": 5, "code_execution_requests": 15})
+    store = store_of(msgspec.structs.replace(seen(1), parts=(ran,)))
+
+    found = {each.name: each for each in examine(store, now=NOW, prices=RATER.version)}
+
+    assert found["unpriced models"].what == "every model has a price"
+    assert found["unpriced units"].what.startswith("15 code_execution_requests;")
+    assert cares(store) == {}
+
+
 def test_verification_says_how_much_it_compared() -> None:
     found = verify(store_of(seen(1), seen(2)), repair=True)
 

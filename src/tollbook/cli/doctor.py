@@ -21,7 +21,12 @@ from tollbook.render.columns import columns
 from tollbook.render.figures import plural
 from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
-from tollbook.wiring import find_unfinished, make_sources, make_transcripts
+from tollbook.wiring import (
+    find_unfinished,
+    make_sources,
+    make_transcripts,
+    unread_files,
+)
 
 _SPACE_BYTES_MIN = 512 << 20
 _MEGABYTE = 10**6
@@ -110,7 +115,7 @@ def _sources(app: App) -> Iterator[Finding]:
         yield Finding(name="last news", what=_news(app))
         yield Finding(
             name="unread",
-            what=f"{_files(len(pending.items))}, {_megabytes(pending.size)}",
+            what=f"{_files(unread_files(pending))}, {_megabytes(pending.size)}",
         )
         cut = find_unfinished(cursors)
         names = ": " + ", ".join(cut[:_NAMED_MAX]) if cut else ""

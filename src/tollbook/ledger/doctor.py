@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from tollbook.core.observation import Instant
+from tollbook.core.tally import UNITS
+from tollbook.core.units import TOKEN_UNITS
 from tollbook.ports import LedgerStore, UsageQuery
 from tollbook.render.figures import plural
 
 FINE, CARE = "fine", "care"
 _AHEAD_MS = 3_600_000
+_FEES = (*(unit for unit in UNITS if unit not in TOKEN_UNITS), "other_units")
 _ALWAYS: tuple[Instant, Instant] = (0, 2**61)
 
 
@@ -41,7 +44,7 @@ def examine(store: LedgerStore, *, now: Instant, prices: str) -> Iterator[Findin
     )
     yield _prices(health.price_version, prices)
     yield _clock(store, now)
-    yield _unpriced(store)
+    yield from _unpriced(store)
     calls = plural(coverage.unrecorded_calls, "call")
     yield Finding(
         name="unrecorded calls",
@@ -81,17 +84,30 @@ def _clock(store: LedgerStore, now: Instant) -> Finding:
     )
 
 
-def _unpriced(store: LedgerStore) -> Finding:
+def _unpriced(store: LedgerStore) -> Iterator[Finding]:
+    """Models whose tokens have no price; units that have none whatever the model."""
     query = UsageQuery(buckets=[_ALWAYS], by=frozenset({"model"}))
-    models = sorted(
-        {
-            total.dimensions["model"] or "?"
-            for total in store.totals(query)
-            if not total.priced
-        }
-    )
+    models: set[str] = set()
+    units: dict[str, int] = {}
+    for total in store.totals(query):
+        if total.priced:
+            continue
+        fees = {unit: getattr(total.tally, unit) for unit in _FEES}
+        if any(getattr(total.tally, unit) for unit in TOKEN_UNITS) or not any(
+            fees.values()
+        ):
+            models.add(total.dimensions["model"] or "?")
+        for unit, count in fees.items():
+            units[unit] = units.get(unit, 0) + count
+    yield _unpriced_models(sorted(models))
+    counts = ", ".join(f"{count:,} {unit}" for unit, count in units.items() if count)
+    if counts:
+        yield Finding(name="unpriced units", what=f"{counts}; they are in no cost")
+
+
+def _unpriced_models(models: Sequence[str]) -> Finding:
     if not models:
-        return Finding(name="unpriced models", what="everything has a price")
+        return Finding(name="unpriced models", what="every model has a price")
     return Finding(
         name="unpriced models",
         what=", ".join(models),
