@@ -91,6 +91,9 @@ def test_colours_mark_what_runs_out_unless_nobody_wants_them(program: Program) -
     program.environ.pop("NO_COLOR", None)
     assert b"\x1b[31m7d 91%\x1b[0m" in program("statusline", stdin=stdin).stdout
 
+    program.environ["NO_COLOR"] = ""  # by the convention as good as not set
+    assert b"\x1b[31m7d 91%\x1b[0m" in program("statusline", stdin=stdin).stdout
+
     program.environ["NO_COLOR"] = "1"
     assert b"\x1b" not in program("statusline", stdin=stdin).stdout
 

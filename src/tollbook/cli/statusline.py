@@ -153,7 +153,7 @@ def _share(name: str, percent: float | None) -> str:
     if percent is None or not 0 <= percent <= 1000:  # noqa: PLR2004 - no percentage
         return ""
     text = f"{name} {percent:.0f}%"
-    if percent < _HIGH or "NO_COLOR" in os.environ:
+    if percent < _HIGH or os.environ.get("NO_COLOR"):
         return text
     return f"{_RED if percent >= _VERY_HIGH else _YELLOW}{text}{_PLAIN}"
 
