@@ -66,6 +66,23 @@ def test_a_giant_line_without_an_end_is_passed_over_once(
     assert known(store) == [ID]
 
 
+def test_a_giant_line_that_ends_at_last_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcripts, "_BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(transcripts, "LINE_BYTES_MAX", 4 << 10)
+    store = ledger()
+    path = write(tmp_path, text_of(answer()) + b'{"message":' + b"x" * 20_000)
+    look(store, tmp_path)
+    with path.open("ab") as file:
+        file.write(b'x"}\n' + text_of(second(), b'{"usage":'))
+    look(store, tmp_path)
+
+    assert (2, "line-too-long") in codes(store)
+    assert codes(store)[-1] == (4, "line-not-json")
+    assert len(known(store)) == 2
+
+
 def test_a_disk_that_fails_in_the_middle_of_a_file_costs_nothing_that_was_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

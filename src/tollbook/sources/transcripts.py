@@ -212,18 +212,17 @@ class _FileReader:
 
     def _skip_line(self, view: memoryview) -> Batch:
         """Pass over a line no program should write, without holding it in memory."""
-        position, size = self.cursor.offset, 0
-        while (count := self._fill(view, position)) > 0:
+        position, size, ended = self.cursor.offset, 0, False
+        while not ended and (count := self._fill(view, position)) > 0:
             newline = self.buffer.find(_NEWLINE, 0, count)
-            size += count if newline < 0 else newline
-            position += count if newline < 0 else newline + 1
-            if newline >= 0:
-                break
+            ended = newline >= 0
+            size += newline if ended else count
+            position += newline + 1 if ended else count
         line = self.cursor.line + 1
         self.cursor = msgspec.structs.replace(
             self.cursor,
             offset=position,
-            line=line,
+            line=line if ended else line - 1,  # what comes yet belongs to it
             head=self._checksum(0, min(position, HASH_BYTES)),
             tail=self._checksum(max(0, position - HASH_BYTES), position),
         )
