@@ -10,9 +10,10 @@ import msgspec
 
 from tollbook.config import Config
 from tollbook.core.rate import Rater
+from tollbook.core.receipt import Receipt
 from tollbook.http.exchange import LOCAL, Answer, Request, Services
 from tollbook.http.ingest import take
-from tollbook.ports import Batch, Key, Receipt
+from tollbook.ports import Batch, Key
 from tollbook.prices import load_catalogue
 from tollbook.stores.memory import MemoryStore
 from tollbook.stores.sqlite.control import SqliteControl

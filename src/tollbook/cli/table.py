@@ -56,6 +56,9 @@ COMMANDS: dict[str, Entry] = {
         "tollbook.cli.show", "One session or response, down to file and line", REPORTS
     ),
     "scan": Entry("tollbook.cli.scan", "Read what is new into the ledger", LEDGER),
+    "import": Entry(
+        "tollbook.cli.import_", "Bring in records from a file: JSON or CSV", LEDGER
+    ),
     "verify": Entry(
         "tollbook.cli.verify", "Derive everything again and compare", LEDGER
     ),

@@ -57,21 +57,40 @@ class Kind(Generic[T]):
     Args:
         shape: The struct of one.
         unknown: The names in one decoded object that the struct does not know.
+        records_max: How many a body may hold.
     """
 
     def __init__(
-        self, shape: type[T], unknown: Callable[[dict[str, Any]], Iterable[str]]
+        self,
+        shape: type[T],
+        unknown: Callable[[dict[str, Any]], Iterable[str]],
+        *,
+        records_max: int = RECORDS_MAX,
     ) -> None:
         self.one = msgspec.json.Decoder(shape)
         self.many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
         self.unknown = unknown
+        self.records_max = records_max
+
+    def hold(self, count: int) -> None:
+        """Refuse more than may come at once."""
+        if count > self.records_max:
+            most = f"{self.records_max:,} are the most; send several batches"
+            message = f"{count:,} records, {most}"
+            raise UnreadableError(message, code="too_many_events")
 
 
 class _Wrapper(msgspec.Struct):
     events: msgspec.Raw | UnsetType = UNSET
 
 
-RECORDS = Kind(Record, lambda plain: plain.keys() - FIELDS)
+def _unknown(plain: dict[str, Any]) -> set[str]:
+    return plain.keys() - FIELDS
+
+
+RECORDS = Kind(Record, _unknown)
+FILED_RECORDS = Kind(Record, _unknown, records_max=1_000_000)
+"""The same, in a file's block."""
 
 _wrapper = msgspec.json.Decoder(_Wrapper)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
@@ -120,7 +139,7 @@ def read_lines(block: bytes, kind: Kind[T], *, first_line: int = 1) -> Read[T]:
     try:
         items = kind.one.decode_lines(block)
         if len(items) == lines and lost_nothing(block, msgspec.json.encode(items)):
-            _hold(len(items))
+            kind.hold(len(items))
             return Read(items, range(first_line, first_line + lines))
     except _UNREADABLE:
         pass
@@ -136,28 +155,20 @@ def _read_list(text: bytes, kind: Kind[T]) -> Read[T]:
     try:
         items = kind.many.decode(text)
         if lost_nothing(text, msgspec.json.encode(items)):
-            _hold(len(items))
+            kind.hold(len(items))
             return Read(items, range(1, len(items) + 1))
         plain = _plain_many.decode(text)
         unknown = [set(kind.unknown(each)) for each in plain]
         if lost_nothing(text, msgspec.json.encode(plain)) and all(
             len(names) <= UNKNOWN_MAX for names in unknown
         ):
-            _hold(len(items))
+            kind.hold(len(items))
             ignored = _shown(set().union(*unknown))
             return Read(items, range(1, len(items) + 1), ignored)
     except _UNREADABLE:
         pass
     texts = _decoded(_raws, text)
     return _one_by_one(texts, range(1, len(texts) + 1), kind)
-
-
-def _hold(count: int) -> None:
-    if count > RECORDS_MAX:
-        message = (
-            f"{count:,} records, {RECORDS_MAX:,} are the most; send several batches"
-        )
-        raise UnreadableError(message, code="too_many_events")
 
 
 def _decoded(decoder: msgspec.json.Decoder[_Any], text: bytes) -> _Any:
@@ -182,7 +193,7 @@ def _trouble(error: Exception) -> str:
 def _one_by_one(
     texts: Sequence[bytes | msgspec.Raw], numbers: Sequence[int], kind: Kind[T]
 ) -> Read[T]:
-    _hold(len(texts))
+    kind.hold(len(texts))
     ignored: set[str] = set()
     items = list(map(partial(_one, kind, ignored), texts))
     return Read(items, numbers, _shown(ignored))
@@ -195,7 +206,7 @@ def _one(kind: Kind[T], ignored: set[str], text: bytes | msgspec.Raw) -> T | Ref
             return item
         plain = _plain_one.decode(text)
     except msgspec.ValidationError as error:
-        return _misshapen(error)
+        return misshapen(error)
     except _UNREADABLE as error:
         return Refused(code="record-json", message=_trouble(error), path="")
     unknown = set(kind.unknown(plain))
@@ -209,7 +220,7 @@ def _one(kind: Kind[T], ignored: set[str], text: bytes | msgspec.Raw) -> T | Ref
     return item
 
 
-def _misshapen(error: msgspec.ValidationError) -> Refused:
+def misshapen(error: msgspec.ValidationError) -> Refused:
     """A decoder's complaint in our words; it names fields and types, never values."""
     said = _PLACE.fullmatch(str(error))
     assert said is not None
