@@ -36,6 +36,7 @@ from tollbook.stores.sqlite.rows import (
     is_plain,
     is_usual,
     key_of,
+    token_counts,
 )
 from tollbook.stores.sqlite.schema import TALLY_COLUMNS
 from tollbook.stores.sqlite.segments import Segment, encode_segment
@@ -306,7 +307,7 @@ class Work:
                 part, at = seen.parts[0], seen.at
                 prices = token_prices(part.model, seen.conditions, at)
                 if prices is not None:
-                    cost = sum(map(mul, prices, part.usage.values()))
+                    cost = sum(map(mul, prices, token_counts(part.usage)))
                     row = plain_row(key, seen, (source, segment, cost))
                     rows.append(row)
                     marks = (1, 1, 0, row[OUTPUT]) if seen.lesser else _FINAL

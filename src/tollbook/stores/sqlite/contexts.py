@@ -13,17 +13,18 @@ Tags = tuple[tuple[str, str], ...]
 _COLUMNS = (
     "source", "branch", "agent", "skill", "tools",
     "conditions", "sidechain", "copied", "evidence", "partial",
-    "provider", "app", "user", "machine", "key", "tags", "failure",
+    "provider", "app", "user", "machine", "key", "tags", "failure", "units",
 )  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 _decode_conditions = msgspec.json.Decoder(Conditions).decode
-_decode_tools = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_tags = msgspec.json.Decoder(Tags).decode
 
 ContextKey = tuple[
     str, str | None, str | None, str | None, tuple[str, ...],
     Conditions, bool, bool, int, bool,
     str | None, str | None, str | None, str | None, str | None, Tags, str | None,
+    tuple[str, ...],
 ]  # fmt: skip
 """What ``Context`` names, in its order."""
 
@@ -48,6 +49,7 @@ class Context(msgspec.Struct, frozen=True):
     key: str | None
     tags: Tags
     failure: str | None
+    units: tuple[str, ...]  # those whose counts are known; none: all token counts are
 
 
 class Contexts(dict[ContextKey, int]):
@@ -86,6 +88,7 @@ class Contexts(dict[ContextKey, int]):
             names[told.machine], names[told.key],
             names[_encode(told.tags).decode() if told.tags else None],
             names[told.failure],
+            names[_encode(told.units).decode() if told.units else None],
         )  # fmt: skip
 
 
@@ -120,15 +123,15 @@ class ContextsById(dict[int, Context]):
             (number,),
         ).get
         source, branch, agent, skill, tools, conditions, *rest = row
-        sidechain, copied, evidence, partial, *who, tags, failure = rest
+        sidechain, copied, evidence, partial, *who, tags, failure, units = rest
         provider, app, user, machine, by_key = (texts[each] for each in who)
-        named, tagged = texts[tools], texts[tags]
+        named, tagged, counted = texts[tools], texts[tags], texts[units]
         context = self[number] = Context(
             source=texts[source] or "",
             branch=texts[branch],
             agent=texts[agent],
             skill=texts[skill],
-            tools=_decode_tools(named) if named else (),
+            tools=_decode_texts(named) if named else (),
             conditions=_decode_conditions(texts[conditions] or "[]"),
             sidechain=bool(sidechain),
             copied=bool(copied),
@@ -141,5 +144,6 @@ class ContextsById(dict[int, Context]):
             key=by_key,
             tags=_decode_tags(tagged) if tagged else (),
             failure=texts[failure],
+            units=_decode_texts(counted) if counted else (),
         )
         return context

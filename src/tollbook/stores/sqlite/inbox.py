@@ -34,6 +34,7 @@ from tollbook.stores.sqlite.rows import (
     RowReader,
     is_usual,
     key_of,
+    token_counts,
 )
 from tollbook.stores.sqlite.segments import Segment, decode_segment, encode_segment
 
@@ -203,7 +204,7 @@ class Inbox:
             part = seen.parts[0]
             prices = self._pricer.token_prices(part.model, seen.conditions, seen.at)
             if prices is not None:
-                cost = sum(map(mul, prices, part.usage.values()))
+                cost = sum(map(mul, prices, token_counts(part.usage)))
                 return Receipt(
                     status=ADDED, name=_name(key), usage=part.usage, list_cost=cost
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -92,6 +93,7 @@ class RowWriter:
             event.conditions, event.sidechain, event.copied, event.evidence,
             tally.partial_responses > 0, event.provider, event.app, event.user,
             event.machine, event.key, event.tags, event.failure,
+            _units(event.parts[0].usage) if len(event.parts) == 1 else (),
         )  # fmt: skip
         return (
             *key, event.request_id, event.first_at, event.at,
@@ -115,12 +117,12 @@ class RowWriter:
             source, seen.branch, seen.agent, seen.skill, seen.tools,
             seen.conditions, seen.sidechain, seen.copied, seen.evidence,
             seen.lesser is not None, seen.provider, seen.app, seen.user,
-            seen.machine, seen.key, seen.tags, None,
+            seen.machine, seen.key, seen.tags, None, _units(part.usage),
         )  # fmt: skip
         return (
             *key, seen.request_id, seen.first_at, seen.at,
             names[seen.session], names[seen.project], names[part.model],
-            self._contexts[context], segment, 1, *part.usage.values(), 0,
+            self._contexts[context], segment, 1, *token_counts(part.usage), 0,
             cost, cost, None, seen.stated_cost, seen.latency_ms, None,
         )  # fmt: skip
 
@@ -134,11 +136,8 @@ def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
         return False
     if not _is_named_by(key, seen) or seen.parts[0].kind != MESSAGE:
         return False
-    if usage.keys() != _TOKENS:
-        if usage and not _TOKENS <= usage.keys() <= _COLUMN_UNITS:
-            return False
-        if any(not usage[unit] for unit in usage.keys() - _TOKENS):
-            return False
+    if not usage.keys() <= _COLUMN_UNITS:
+        return False
     return seen.lesser is None or seen.lesser == PARTIAL_OUTPUT
 
 
@@ -156,11 +155,25 @@ def is_usual(key: Key, seen: Observation) -> bool:
         _is_named_by(key, seen)
         and len(parts) == 1
         and parts[0].kind == MESSAGE
-        and tuple(parts[0].usage) == _TOKEN_ORDER
         and seen.evidence == _REPORTED
         and seen.failure is None
+        and parts[0].usage.keys() <= _TOKENS
         and (seen.lesser is None or seen.lesser == PARTIAL_OUTPUT)
     )
+
+
+def token_counts(usage: Mapping[str, int]) -> Iterable[int]:
+    """Counts in the order of ``TOKEN_UNITS``; 0 where none is known."""
+    if tuple(usage) == _TOKEN_ORDER:
+        return usage.values()
+    return [usage.get(unit, 0) for unit in _TOKEN_ORDER]
+
+
+def _units(usage: Mapping[str, int]) -> tuple[str, ...]:
+    """Whose counts are known, where they are not just those of all tokens."""
+    if usage.keys() == _TOKENS:
+        return ()
+    return tuple(unit for unit in EVENT_UNIT_COLUMNS if unit in usage)
 
 
 class RowReader:
@@ -203,7 +216,8 @@ class RowReader:
         counts = zip(EVENT_UNIT_COLUMNS, row[_UNITS_FROM:_UNITS_TO], strict=True)
         known = context.evidence != Evidence.MISSING
         lesser = context.partial and context.evidence > Evidence.PARTIAL
-        usage = {u: n for u, n in counts if n or u in _TOKENS} if known else {}
+        units = (context.units or _TOKENS) if known else ()
+        usage = {unit: count for unit, count in counts if unit in units}
         return Observation(
             message_id=row[_AT["name"]] if row[_AT["kind"]] == _MESSAGE else None,
             request_id=row[_AT["request_id"]],

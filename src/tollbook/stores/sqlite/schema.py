@@ -54,9 +54,10 @@ CREATE TABLE contexts (
     partial INTEGER NOT NULL,
     provider INTEGER NOT NULL, app INTEGER NOT NULL, user INTEGER NOT NULL,
     machine INTEGER NOT NULL, key INTEGER NOT NULL, tags INTEGER NOT NULL,
-    failure INTEGER NOT NULL,
+    failure INTEGER NOT NULL, units INTEGER NOT NULL,
     UNIQUE (source, branch, agent, skill, tools, conditions, sidechain, copied,
-        evidence, partial, provider, app, user, machine, key, tags, failure)
+        evidence, partial, provider, app, user, machine, key, tags, failure,
+        units)
 );
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
