@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 
 from otlp_requests import logs, metrics, record
 from otlp_server import Receiver, now, running
+from tollbook.core.errors import BusyError
 from tollbook.formats.otlp_signals import LOGS, SIGNALS, Signal
 from tollbook.http.exchange import LOCAL, RefusedError, Request
 from tollbook.http.otlp import ASIDE_MIN, BODY_MAX, ROUTES
@@ -209,6 +210,18 @@ def test_with_keys_none_but_them_may_report(receiver: Receiver) -> None:
     assert batch.origin == f"key tb_{batch.observations[0].key}"
 
 
+def test_a_project_comes_into_being_when_it_first_reports(receiver: Receiver) -> None:
+    for _ in range(2):
+        assert post(receiver, logs(asked(), resource={"project": "shop"}))[0] == 200
+    bad = logs(asked(2), asked(3), resource={"project": "a\x00b"})
+    _, body, _ = post(receiver, bad)
+
+    [project] = receiver.control.projects()
+    assert (project.id, project.kind) == ("shop", "devtools")
+    assert json.loads(body)["partialSuccess"]["rejectedLogRecords"] == "2"
+    assert counted(receiver) == (1, 7)
+
+
 def export(
     receiver: Receiver, body: bytes, service: str = LOGS.service, **metadata: str
 ) -> bytes:
@@ -256,12 +269,14 @@ def test_grpc_tells_bad_bytes_from_trouble_that_passes(receiver: Receiver) -> No
     bad = refused(receiver, b"\x0a\xff\xff")
     receiver.run_out()
     away = refused(receiver, packed())
+    receiver.intake.trouble.append(BusyError())
+    busy = refused(receiver, packed())
     receiver.intake.trouble.append(ZeroDivisionError("SECRET"))
     unforeseen = refused(receiver, packed())
 
     assert bad.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert away.code() == unforeseen.code() == grpc.StatusCode.UNAVAILABLE
-    for error in (away, unforeseen):
+    for error in (away, busy, unforeseen):
+        assert error.code() == grpc.StatusCode.UNAVAILABLE
         trailing = repr(error.trailing_metadata())
         assert "grpc-status-details-bin" in trailing
         assert "google.rpc.RetryInfo" in trailing

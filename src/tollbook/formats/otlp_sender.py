@@ -141,6 +141,20 @@ class Heard:
         found = [each.message for each in self.findings if each.code == "otlp-item"]
         return "; ".join(found)
 
+    def projects(self) -> dict[str, str | None]:
+        """The projects that observations name, each with the app of the first."""
+        found: dict[str, str | None] = {}
+        for seen in self.observations:
+            if seen.project is not None:
+                found.setdefault(seen.project, seen.app)
+        return found
+
+    def bar(self, project: str, reason: str) -> None:
+        """Refuse what was said of a project after all."""
+        kept = [seen for seen in self.observations if seen.project != project]
+        self.refuse(reason, items=len(self.observations) - len(kept))
+        self.observations = kept
+
     def whose(self, sender: Sender, group: Group[T]) -> Whose | None:
         """Whom a group belongs to; ``None`` when the key may not report for them."""
         self.refuse("an item has another shape than OTLP gives it", items=group.broken)

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import grpc
 import grpc.aio
 
-from tollbook.core.errors import StoreUnavailableError
+from tollbook.core.errors import BusyError, StoreError
 from tollbook.formats.otlp import BadBytesError
 from tollbook.formats.otlp_signals import SIGNALS, Encoding, Signal, answer, retry_info
 from tollbook.http.door import Door, origin_of
@@ -78,9 +78,7 @@ async def listen(
     return server
 
 
-def _export(
-    signal: Signal, services: Services, door: Door, journal: Journal
-) -> Export:
+def _export(signal: Signal, services: Services, door: Door, journal: Journal) -> Export:
     async def export(body: bytes, context: Context) -> bytes:
         try:
             key = door.enter(_headers(context), _peer(context.peer()), "ingest")
@@ -95,9 +93,11 @@ def _export(
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except RefusedError as error:
             await _refuse(context, error)
-        except StoreUnavailableError:
+        except BusyError as error:
+            await _refuse(context, RefusedError(503, "busy", str(error)))
+        except StoreError:
             await _refuse(context, RefusedError(503, "store_unavailable", _AWAY))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the client must come again
             journal.unforeseen(error)
             await _refuse(context, RefusedError(503, "unforeseen", _AWAY))
         return answer(signal, Encoding.PROTOBUF, heard)
