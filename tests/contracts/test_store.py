@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tollbook.stores
+from listings import by_model, listings
 from strategies import (
     CALLS,
     DAY_MS,
@@ -39,7 +40,6 @@ from strategies import (
 )
 from tollbook.core.event import join, lift, settle
 from tollbook.core.observation import Call, Conditions, Observation, Part, StatementLine
-from tollbook.core.tally import Share, Tally
 from tollbook.core.units import TOKEN_UNITS, Unit
 from tollbook.ports import Batch, LedgerStore, StoredEvent, UsageQuery
 from tollbook.stores.memory import MemoryStore
@@ -134,15 +134,6 @@ def events(store: LedgerStore) -> Sequence[object]:
     )
 
 
-def by_model(found: Sequence[Share]) -> list[tuple[str, bool, Tally]]:
-    """Shares, one for each model; how many rows a store makes of them is its own."""
-    added: dict[tuple[str, bool], Tally] = {}
-    for model, priced, tally in found:
-        known = added.get((model, priced), Tally())
-        added[model, priced] = known.plus(tally)
-    return sorted((model, priced, tally) for (model, priced), tally in added.items())
-
-
 def what_follows(store: LedgerStore) -> dict[str, object]:
     """All that must not depend on the order in which facts came in."""
     queries = [(), *((name,) for name in EACH), *combinations(EACH[:4], 2)]
@@ -152,6 +143,7 @@ def what_follows(store: LedgerStore) -> dict[str, object]:
         **{f"days {by}": totals(store, by, buckets=LONG) for by in ASKERS},
         **{f"totals where {where}": totals(store, where=where) for where in FILTERS},
         "events": events(store),
+        **listings(store),
         "unrecorded": store.unrecorded(*ALWAYS),
         "some unrecorded": store.unrecorded(*BUCKETS[0], session=SESSIONS[0]),
         "statements": [store.statements(session) for session in SESSIONS],

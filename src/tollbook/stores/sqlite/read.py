@@ -8,7 +8,7 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
-from tollbook.core.event import join, settle
+from tollbook.core.event import UsageEvent, join, settle
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
 from tollbook.core.slots import DAY_MS, SLOT_MS, bounds, whole_days
@@ -196,7 +196,7 @@ class Reader:
         """The placeholder of a dimension's wanted value."""
         mark = f"value{len(texts)}"
         tagged = name.startswith(TAG)
-        texts[mark] = value if tagged else self._number(value)
+        texts[mark] = value if tagged else self.number(value)
         return f":{mark}"
 
     def _total(self, row: Row, by: Sequence[str], unit: int) -> Total:
@@ -239,7 +239,7 @@ class Reader:
         key: object = response
         if session is not None:
             where = "joined_to IS NULL AND session = ? ORDER BY at, id"
-            key = self._number(session)
+            key = self.number(session)
         for row in self._select(where, key):
             partners = self._select("kind = 1 AND joined_to = ?", row[0])
             yield self._stored(row, partners)
@@ -251,23 +251,36 @@ class Reader:
         ).fetchall()
 
     def _stored(self, row: Row, partners: Sequence[Row]) -> StoredEvent:
+        event, shares = self._event(row, partners)
+        seen = [said for each in (row, *partners) for said in self._seen(each)]
+        return StoredEvent(event, shares, seen)
+
+    def _event(
+        self, row: Row, partners: Sequence[Row]
+    ) -> tuple[UsageEvent, list[Share]]:
         state = self.rows.state(row)
         for partner in partners:
             state = join(state, self.rows.state(partner))
         parts = self._db.execute(
             "SELECT * FROM event_parts WHERE event = ? ORDER BY part", (row[0],)
         )
-        return StoredEvent(
-            event=settle(state),
-            shares=[
-                self.rows.share(row),
-                *(
-                    Share(self._texts[part[2]] or "", bool(part[3]), tally_of(part[4:]))
-                    for part in parts
-                ),
-            ],
-            seen=[s for each in (row, *partners) for s in self._seen(each)],
-        )
+        shares = [
+            Share(self._texts[part[2]] or "", bool(part[3]), tally_of(part[4:]))
+            for part in parts
+        ]
+        return settle(state), [self.rows.share(row), *shares]
+
+    def event(self, number: int) -> tuple[UsageEvent, list[Share]]:
+        """What is in a row and in those that were joined to it."""
+        (row,) = self._select("id = ?", number)
+        return self._event(row, self._select("kind = 1 AND joined_to = ?", number))
+
+    def condition(
+        self, dimension: str, value: str | None, texts: dict[str, object]
+    ) -> str:
+        """That an event (``t``) in its context (``c``) has a value; fills ``texts``."""
+        column = self._column(_BY_EVENT[0], dimension, texts)
+        return f"{column} IS {self._value(dimension, value, texts)}"
 
     def _seen(self, row: Row) -> Iterator[tuple[str, str, Observation]]:
         key = self.rows.key(row)
@@ -281,7 +294,8 @@ class Reader:
                 if key_of(seen) == key:
                     yield self._texts[source] or "", self._texts[origin] or "", seen
 
-    def _number(self, text: str | None) -> int:
+    def number(self, text: str | None) -> int:
+        """The number of a text; one that nothing has when it is not known."""
         if text is None:
             return NONE
         found = self._db.execute("SELECT id FROM names WHERE text = ?", (text,)).get
@@ -292,7 +306,7 @@ class Reader:
         rows = self._db.execute(
             "SELECT source, origin, body FROM statements WHERE session = ?"
             " ORDER BY series",
-            (self._number(session),),
+            (self.number(session),),
         )
         found = [
             Statement(
@@ -306,7 +320,7 @@ class Reader:
         self, start: Instant, end: Instant, *, session: str | None
     ) -> list[Call]:
         """See ``LedgerStore.unrecorded``."""
-        number = None if session is None else self._number(session)
+        number = None if session is None else self.number(session)
         rows = self._db.execute(
             "SELECT reference, session, at, model, project FROM calls"
             " WHERE asked AND NOT answered AND (at IS NULL OR at >= ? AND at < ?)"

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from tollbook.core.errors import StoreDamagedError
+from tollbook.core.measure import Measure
 from tollbook.core.observation import Call, Instant
 from tollbook.core.problem import Problem
 from tollbook.core.receipt import Receipt
@@ -17,8 +18,10 @@ from tollbook.ports import (
     Appended,
     Batch,
     Coverage,
+    EventQuery,
     Fact,
     Health,
+    ListedEvent,
     Statement,
     StoredEvent,
     StrPath,
@@ -39,6 +42,7 @@ from tollbook.stores.sqlite.facts import (
 from tollbook.stores.sqlite.inbox import Inbox
 from tollbook.stores.sqlite.names import Names, Texts
 from tollbook.stores.sqlite.outgoing import read_facts
+from tollbook.stores.sqlite.pages import Pages
 from tollbook.stores.sqlite.read import Reader
 from tollbook.stores.sqlite.schema import DERIVED_TABLES, MICRO
 from tollbook.stores.sqlite.segments import Segment, decode_segment
@@ -86,6 +90,7 @@ class SqliteStore:
         self._names = Names(self._db)
         self._texts = Texts(self._db)
         self._reader = Reader(self._db, self._texts)
+        self._pages = Pages(self._db, self._reader)
         self._inbox = Inbox(self._db, self._names, self._texts, pricer)
 
     def close(self) -> None:
@@ -308,6 +313,16 @@ class SqliteStore:
     ) -> Iterator[StoredEvent]:
         """See ``LedgerStore.find_events``."""
         return self._reader.find_events(session=session, response=response)
+
+    def page(self, query: EventQuery) -> list[ListedEvent]:
+        """See ``LedgerStore.page``."""
+        with translated(self.path):
+            return self._pages.page(query)
+
+    def measures(self, query: EventQuery, measure: Measure) -> list[int]:
+        """See ``LedgerStore.measures``."""
+        with translated(self.path):
+            return self._pages.measures(query, measure)
 
     def statements(self, session: str) -> list[Statement]:
         """See ``LedgerStore.statements``."""
