@@ -18,7 +18,7 @@ from tollbook.ledger.intake import Intake
 from tollbook.ports import Batch, LedgerStore, UsageQuery
 from tollbook.stores.sqlite.store import SqliteStore
 
-PATIENCE = 10.0
+PATIENCE = 10
 EVER = UsageQuery(buckets=[(0, 2**50)])
 
 

@@ -8,6 +8,7 @@ the same thread, so that two writers never wait for each other.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -23,7 +24,9 @@ _GROUP_FACTS = 5_000  # one write to the disk
 _QUEUED_FACTS_MAX = 20_000  # not durable yet
 _WAITING_FACTS_MAX = 200_000  # durable, not posted yet
 _PORTIONS = ((5_000, 2_000), (0, 500))  # how much to post at once, by how much waits
-_PAUSE_SECONDS = 1.0  # after the store could not be used
+_POST_ANYWAY = 20_000  # waiting facts from which on posting has its turn, too
+_POST_AFTER_NS = 500_000_000
+_PAUSE_SECONDS = 1  # after the store could not be used
 
 
 class _Submitted:
@@ -66,6 +69,7 @@ class Intake:
         self._changed = Condition()
         self._closing = False
         self._queued = self._received = self._posted = self._refused = 0
+        self._posted_at = 0
         self._trouble: str | None = None
         self._thread = Thread(target=self._run, name="tollbook-intake", daemon=True)
 
@@ -73,8 +77,8 @@ class Intake:
         """Begin; what an earlier process received and did not post is posted now."""
         self._thread.start()
 
-    def close(self, timeout: float = 30.0) -> bool:
-        """Write and post all that was submitted; whether that came through in time."""
+    def close(self, timeout: int = 30) -> bool:
+        """Write and post all that was submitted; whether that took fewer seconds."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -144,7 +148,7 @@ class Intake:
         group = self._taken()
         if group:
             self._write(store, group)
-        posted = self._post(store)
+        posted = self._post(store) if self._may_post() else 0
         with self._changed:
             if self._queue or posted:
                 return True
@@ -188,9 +192,16 @@ class Intake:
             self._note(error)
             return 0
         with self._changed:
+            self._posted_at = time.monotonic_ns()
             self._posted += posted
             self._received = max(self._received, self._posted)  # some were here before
         return posted
+
+    def _may_post(self) -> bool:
+        """Senders wait for their receipts and nobody for the sums: those may be late."""
+        late = time.monotonic_ns() - self._posted_at >= _POST_AFTER_NS
+        waiting = self._received - self._posted
+        return not self._queue or late or waiting >= _POST_ANYWAY
 
     def _note(self, error: Exception) -> None:
         with self._changed:

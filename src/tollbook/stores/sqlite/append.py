@@ -1,6 +1,6 @@
 """One transaction's work: batches in, facts kept, everything derived brought up to date.
 
-Every response the batches speak of has one ``_Entry`` while the work lasts. What the
+Every response the batches speak of has one ``Entry`` while the work lasts. What the
 ledger already knew is loaded for those responses only, joined with what is new, and the
 difference goes into the rollups.
 """
@@ -14,13 +14,14 @@ from operator import mul
 import apsw
 import msgspec
 
-from tollbook.core.event import EventState, UsageEvent, join, lift, settle, settle_one
+from tollbook.core.event import UsageEvent, join, settle
 from tollbook.core.identity import IdentityKind
 from tollbook.core.observation import Instant, Observation
 from tollbook.core.slots import SLOT_MS
 from tollbook.core.tally import Pricer, Share, Tally, shares
 from tollbook.ports import Appended, Batch
 from tollbook.stores.sqlite.contexts import Askers, Contexts
+from tollbook.stores.sqlite.entry import Entry
 from tollbook.stores.sqlite.names import Names
 from tollbook.stores.sqlite.rows import (
     COLUMNS,
@@ -66,45 +67,6 @@ _Fresh = tuple[Observation, str, int]
 """The one observation of a response nobody has spoken of, its source and segment."""
 
 
-class _Entry:
-    """A response several observations speak of, or one the ledger knows already."""
-
-    __slots__ = ("id", "more", "row", "seen", "segment", "source", "state")
-
-    def __init__(self, seen: Observation | None, source: str, segment: int) -> None:
-        self.seen = seen  # while one observation is all there is
-        self.source = source
-        self.segment = segment
-        self.state: EventState | None = None
-        self.row: Row | None = None
-        self.id = 0
-        self.more: list[int] = []
-
-    def own_state(self) -> EventState:
-        """All that this response's own observations said."""
-        if self.state is None:
-            assert self.seen is not None
-            self.state = lift(self.seen, self.source)
-        return self.state
-
-    def absorb(self, seen: Observation, source: str, segment: int) -> bool:
-        """Join a further observation; False when it says nothing new."""
-        state = self.own_state()
-        joined = join(state, lift(seen, source))
-        if joined == state:
-            return False
-        self.state, self.seen = joined, None
-        if segment not in (self.segment, *self.more):
-            self.more.append(segment)
-        return True
-
-    def own_event(self) -> UsageEvent:
-        """The event of this response's own observations."""
-        if self.seen is not None:
-            return settle_one(self.seen, self.source)
-        return settle(self.own_state())
-
-
 class Work:
     """What one transaction does. Call ``take`` for each batch, then ``finish``."""
 
@@ -122,7 +84,7 @@ class Work:
         self._askers = Askers(connection)
         self._pricer = pricer
         self._fresh: dict[Key, _Fresh] = {}
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[Key, Entry] = {}
         self._sums = Sums()
 
     def take(self, batches: Sequence[Batch], *, now: Instant) -> Appended:
@@ -194,7 +156,7 @@ class Work:
         kept = []
         for key, seen in zip(keys, observations, strict=True):
             if key in fresh:
-                entries[key] = _Entry(*fresh.pop(key))
+                entries[key] = Entry(*fresh.pop(key))
             entry = entries.get(key) if entries else None
             if entry is None:
                 fresh[key] = (seen, source, segment)
@@ -224,7 +186,7 @@ class Work:
         for row in self._db.execute(_SELECT + where, (listed,)).fetchall():
             key = self._reader.key(row)
             if key not in self._entries:
-                entry = _Entry(None, "", column(row, "segment"))
+                entry = Entry(None, "", column(row, "segment"))
                 entry.row, entry.id = row, column(row, "id")
                 entry.state = self._reader.state(row)
                 self._entries[key] = entry
@@ -247,7 +209,7 @@ class Work:
         shared = self._asked() & self._told()
         for key, fresh in list(self._fresh.items()):
             if (fresh[0].request_id if key[1] == _MESSAGE else key[0]) in shared:
-                self._entries[key] = _Entry(*self._fresh.pop(key))
+                self._entries[key] = Entry(*self._fresh.pop(key))
         owners = [
             column(entry.row, "joined_to")
             for entry in self._entries.values()
@@ -276,7 +238,7 @@ class Work:
         }
         return told - {None}
 
-    def _links(self) -> dict[Key, _Entry]:
+    def _links(self) -> dict[Key, Entry]:
         """Which request belongs to which message, for both of them; see ``core.merge``."""
         stored = {
             key[0]: entry for key, entry in self._entries.items() if key[1] == _REQUEST
@@ -289,7 +251,7 @@ class Work:
                     claim = (event.first_at, key)
                     known = claims.get(event.request_id, claim)
                     claims[event.request_id] = min(known, claim)
-        found: dict[Key, _Entry] = {}
+        found: dict[Key, Entry] = {}
         for request, (_, message) in claims.items():
             found[message] = stored[request]
             found[request, _REQUEST, 0] = self._entries[message]
@@ -316,13 +278,13 @@ class Work:
                     place = (at // SLOT_MS, *row[WHOSE], True, askers[row[CONTEXT]])
                     add(place, (*marks, *row[UNITS], 0, 0, 0, *timed, cost, cost))
                     continue
-            self._entries[key] = _Entry(seen, source, segment)
+            self._entries[key] = Entry(seen, source, segment)
         rows.sort()
         self._fresh = {}
         self._db.executemany(_INSERT_NEW, rows)
 
     def _settled(
-        self, key: Key, entry: _Entry, links: dict[Key, _Entry]
+        self, key: Key, entry: Entry, links: dict[Key, Entry]
     ) -> tuple[Row, list[tuple[object, ...]]]:
         """An entry's row and further parts; what it adds goes into the sums."""
         partner = links.get(key)
