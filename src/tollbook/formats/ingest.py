@@ -94,14 +94,9 @@ def _observe(record: Record, given: Given, number: int) -> Observation:
     lifted, tags = _context(record)
     known = bool(parts[0].usage) or any(part.usage for part in parts)
     evidence, lesser = _evidence(record.evidence or "reported", known=known)
-    got = lifted.get
-    user, app = record.user or got("user"), record.app or got("app")
-    session = record.session_id or got("session")
-    branch, agent = record.branch or got("branch"), record.agent or got("agent")
-    skill, machine = record.skill or got("skill"), record.machine or got("machine")
-    provider = record.provider.lower() if record.provider else None
-    texts = (record.model, provider, session, user, app, branch, agent, skill, machine)
-    _hold_no_control(texts, record)
+    who = _who(record, lifted)
+    session, branch, agent, skill, app, user, machine, provider = who
+    _hold_no_control((record.model, *who), record)
     return Observation(
         message_id,
         request_id,
@@ -130,6 +125,21 @@ def _observe(record: Record, given: Given, number: int) -> Observation:
         tags,
         _latency(record),
         _failure(record),
+    )
+
+
+def _who(record: Record, lifted: dict[str, str]) -> tuple[str | None, ...]:
+    """Session, branch, agent, skill, app, user, machine and provider."""
+    got = lifted.get
+    return (
+        record.session_id or got("session"),
+        record.branch or got("branch"),
+        record.agent or got("agent"),
+        record.skill or got("skill"),
+        record.app or got("app"),
+        record.user or got("user"),
+        record.machine or got("machine"),
+        record.provider.lower() if record.provider else None,
     )
 
 
