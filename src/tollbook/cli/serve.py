@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
@@ -67,13 +68,14 @@ def command(app: App, /, **options: object) -> None:
         ends.callback(control.close)
         parts = _parts(app, config, control, verbose=wish.verbose)
         key = _guard(control, parts.keyring, listener)
+        greet = partial(click.echo, _greeting(parts, listener, grpc_place, key))
         works: list[Work] = []
         if wish.scan:
             works.append(Scanner(config.server.scan_seconds, parts.journal).run)
         if grpc_place is not None:
-            works.append(partial(_answer_grpc, grpc_place, parts))
-        lines = _greeting(parts, listener, grpc_place, key)
-        run(parts, listener, works=works, started=partial(click.echo, lines))
+            works.append(partial(_answer_grpc, grpc_place, parts, greet))
+        started = greet if grpc_place is None else _wait
+        run(parts, listener, works=works, started=started)
 
 
 def _config(config: Config, wish: Wish) -> Config:
@@ -136,8 +138,13 @@ def _grpc_place(config: Config) -> str:
         return shown(host, probe.getsockname()[1])
 
 
-async def _answer_grpc(place: str, parts: Parts) -> None:
+def _wait() -> None:
+    """Say nothing yet: gRPC does when it answers, too."""
+
+
+async def _answer_grpc(place: str, parts: Parts, greet: Callable[[], None]) -> None:
     server = await late(GRPC).listen(place, parts.services, parts.door, parts.journal)
+    greet()
     try:
         await server.wait_for_termination()
     finally:
