@@ -67,7 +67,7 @@ class Server:
         self.parcels += 1
         if fault == "lost":
             raise SourceUnavailableError(self.name)
-        return Reply(added=known.added, refused=len(found.refused))
+        return Reply(added=known.added, refused_others=len(found.refused))
 
 
 def history_of(dice: Dice) -> tuple[Batch, ...]:

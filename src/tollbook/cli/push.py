@@ -84,7 +84,7 @@ def send(app: App, asked: Given) -> int:
     click.echo(_json(found) if asked.as_json else _text(found))
     for reason in found.reasons:
         warn(f"{url}: refused: {reason}")
-    return EXIT_FOUND if found.refused else 0
+    return EXIT_FOUND if found.refused or found.refused_others else 0
 
 
 @contextmanager
@@ -110,9 +110,12 @@ def _json(found: Pushed) -> str:
 
 
 def _text(found: Pushed) -> str:
-    if not found.facts and not found.refused:
+    if not found.facts:
         return "nothing new to send"
-    return (
+    counts = (
         f"{plural(found.observations, 'observation')} sent = {found.added:,} added"
         f" + {found.repeated:,} repeated + {found.refused:,} refused"
     )
+    if found.refused_others:
+        counts += f"; {plural(found.refused_others, 'other fact')} refused"
+    return counts

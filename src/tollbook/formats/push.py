@@ -8,7 +8,7 @@ pieces, and any of them any number of times::
        [statement, …]]]}
 
 The answer is JSON: ``{"observations": 1200, "added": 900, "repeated": 300, "refused": 0,
-"refusals": []}``.
+"refused_others": 0, "refusals": []}``.
 
 Observations, calls and statements are the arrays of ``core.observation``: a newer sender
 may say more at their end, an older one less.
@@ -87,7 +87,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     observations: int = 0
     added: int = 0  # those that taught the receiver something
     repeated: int = 0  # those that said what it knew
-    refused: int = 0  # things of every kind that it could not use, or may not take
+    refused: int = 0  # those that it could not use, or may not take from this key
+    refused_others: int = 0  # calls, statements and whole facts, for the same reasons
     refusals: Sequence[Refused] = ()  # the first of those
 
 

@@ -88,7 +88,8 @@ def _reply(parcel: Parcel, statuses: Counter[str]) -> Reply:
         observations=statuses.total() + refused,
         added=statuses.total() - repeated,
         repeated=repeated,
-        refused=len(parcel.refused),
+        refused=refused,
+        refused_others=len(parcel.refused) - refused,
         refusals=parcel.refused[:_REFUSALS_MAX],
     )
 

@@ -61,6 +61,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     added: int = 0
     repeated: int = 0
     refused: int = 0
+    refused_others: int = 0  # calls, statements and whole facts
     bytes: int = 0  # of parcels, before they were packed
     reasons: Sequence[str] = ()
 
@@ -73,6 +74,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
             added=self.added + reply.added,
             repeated=self.repeated + reply.repeated,
             refused=self.refused + reply.refused,
+            refused_others=self.refused_others + reply.refused_others,
             bytes=self.bytes + size,
             reasons=tuple(dict.fromkeys((*self.reasons, *reasons)))[:_REASONS_MAX],
         )
