@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tollbook.core.observation import Evidence, Observation, Part
+from tollbook.formats.cloudevents import CloudEvent, name_by_headers, record_of
 from tollbook.formats.ingest import Given, observe
 from tollbook.formats.ingest_body import (
     FILED_RECORDS,
@@ -320,3 +321,31 @@ def test_a_record_has_few_unknown_fields() -> None:
     assert isinstance(read.items[0], Refused)
     assert isinstance(read.items[1], Record)
     assert read.ignored == []
+
+
+def test_what_an_event_says_itself_comes_before_its_envelope() -> None:
+    data = {"model": "m", "id": "own", "timestamp": "2026-11-23T10:00:00Z"}
+    event = CloudEvent(
+        specversion="1.0",
+        id="1",
+        source="/",
+        type="t",
+        time="2026-11-01T10:00:00Z",
+        data=msgspec.convert(data, Record),
+    )
+    record = record_of(event)
+
+    assert (record.id, record.timestamp) == ("own", "2026-11-23T10:00:00Z")
+
+
+def test_the_headers_of_an_event_say_nothing_of_a_record_that_is_none() -> None:
+    read = read_json(b"{}", RECORDS)
+    head = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/", "ce-type": "t"}
+
+    name_by_headers(read, head)
+
+    assert isinstance(read.items[0], Refused)
+
+
+def test_tools_are_named_once_and_in_order() -> None:
+    assert seen(tools=["b", "a", "b", ""]).tools == ("a", "b")
