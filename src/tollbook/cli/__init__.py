@@ -28,4 +28,6 @@ def main() -> None:
     elif words in (["--version"], ["-V"]):
         sys.stdout.write(f"tollbook {__version__}\n")
     else:
-        sys.exit(import_module(_GROUP).run(words))
+        code = import_module(_GROUP).run(words)
+        gc.freeze()  # the interpreter would look through everything before it ends
+        sys.exit(code)
