@@ -15,7 +15,7 @@ from starlette.routing import Route as Page
 
 from tollbook.config import Config
 from tollbook.config import Server as Settings
-from tollbook.core.errors import StoreUnavailableError
+from tollbook.core.errors import BusyError, StoreUnavailableError
 from tollbook.http.app import App
 from tollbook.http.door import Door
 from tollbook.http.exchange import (
@@ -76,6 +76,12 @@ async def away(request: Request, services: Services) -> Answer:
     raise StoreUnavailableError(CANARY)
 
 
+async def busy(request: Request, services: Services) -> Answer:
+    """Find too much waiting."""
+    del request, services
+    raise BusyError
+
+
 async def smuggled(request: Request, services: Services) -> Answer:
     """Show that a request was heard."""
     del request, services
@@ -122,6 +128,7 @@ ROUTES = (
     Route("POST", "/broken", broken, "ingest"),
     Route("POST", "/otlp", broken, "ingest", broken=503),
     Route("POST", "/away", away, "ingest"),
+    Route("POST", "/busy", busy, "ingest"),
     Route("GET", "/smuggled", smuggled),
 )
 PAGES = [
