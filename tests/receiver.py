@@ -52,11 +52,15 @@ class Receiver:
         plan = self.plans.popleft() if self.plans else self.always
         if plan == "hang":
             await asyncio.sleep(SECONDS_MAX)
+        if plan == "html":
+            await answer(send, 200, msgspec.Raw(b"<html>"), {})
+            return
         if plan == "cut":
             await cut(send)
             return
         if isinstance(plan, tuple):
-            await answer(send, plan[0], {"error": {"code": "planned"}}, plan[1])
+            code = plan[1].get("x-code", "planned")
+            await answer(send, plan[0], {"error": {"code": code}}, plan[1])
             return
         if len(lines) > self.batch_max:
             await answer(send, 413, {"error": {"code": "too_large"}}, {})

@@ -24,6 +24,7 @@ from receiver import Receiver, free_port, served
 from tollbook import AsyncClient, Client, Limits, Stats
 from tollbook.core.errors import ConfigError
 from tollbook.places import spool_folder
+from tollbook.sdk.spool import Segment
 
 QUICK = Limits(batch_age_s=0.02, retry_min_s=0.02, retry_max_s=0.1, answer_s=0.5)
 SECONDS = 10.0
@@ -447,6 +448,43 @@ def test_a_full_spool_loses_the_oldest_and_says_so(
     assert stats.dropped > 0
     assert any("is full" in text for text in caplog.messages)
     client.close(0)
+
+
+def test_a_disk_that_cannot_be_read_for_a_moment_costs_nothing(
+    receiver: Receiver, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, faults = Segment.read, [OSError("no reading now")]
+
+    def faulty(segment: Segment) -> list[bytes]:
+        if faults:
+            raise faults.pop()
+        return read(segment)
+
+    monkeypatch.setattr(Segment, "read", faulty)
+    with Client(url, durable=True, limits=QUICK) as client:
+        said(client, "a")
+        assert client.flush(SECONDS)
+        assert client.stats.failures == 1
+
+    assert set(receiver.taken) == {"a"}
+
+
+def test_a_record_of_another_project_alone_is_refused_not_kept(
+    receiver: Receiver, url: str
+) -> None:
+    receiver.plans.append((403, {"x-code": "record-forbidden"}))
+    with Client(url, limits=QUICK) as client:
+        said(client, "a")
+        assert client.flush(SECONDS)
+        assert client.stats.refused == 1
+
+
+def test_an_answer_that_is_no_json_is_no_answer(receiver: Receiver, url: str) -> None:
+    receiver.plans.append("html")
+    with Client(url, limits=QUICK) as client:
+        said(client, "a")
+        assert client.flush(SECONDS)
+        assert client.stats.failures == 1
 
 
 def test_a_durable_record_is_on_disk_at_once(receiver: Receiver, url: str) -> None:

@@ -104,7 +104,7 @@ class Courier:
             return Delivered(reason=f"{type(error).__name__}: {error}"[:_REASON_MAX])
         return understood(answer, len(lines))
 
-    def forget(self) -> None:
+    def forget(self) -> None:  # pragma: no cover - runs in forked children only
         """After a fork: leave the parent's connection alone."""
         self._client = None
 

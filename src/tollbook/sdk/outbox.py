@@ -79,7 +79,7 @@ class Outbox:
         self._adopt_at = 0.0
         self._said: dict[str, float] = {}
 
-    def forget(self) -> None:
+    def forget(self) -> None:  # pragma: no cover - runs in forked children only
         """In a forked child: what waits is the parent's to send."""
         self._begin()
         self._courier.forget()
@@ -179,7 +179,7 @@ class Outbox:
             thread.start()
             self._thread = thread
             atexit.register(self._at_exit)
-            if parent_process() is not None:  # such a child skips atexit
+            if parent_process() is not None:  # pragma: no cover - it skips atexit
                 Finalize(None, self._at_exit, exitpriority=_FIRST)
 
     def _at_exit(self) -> None:
@@ -193,7 +193,7 @@ class Outbox:
             self._spilling = True
         try:
             threading.Thread(target=self._spill, name="tollbook-spill").start()
-        except RuntimeError:
+        except RuntimeError:  # pragma: no cover - the interpreter is ending
             self._spill()
 
     def _spill(self) -> None:
@@ -382,7 +382,7 @@ class Outbox:
             _log.warning("tollbook: %s", text)
 
 
-def _forked() -> None:
+def _forked() -> None:  # pragma: no cover - runs in forked children only
     for outbox in _everyone:
         outbox.forget()
 

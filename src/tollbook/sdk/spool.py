@@ -175,7 +175,7 @@ class Spool:
             while self._sealed:
                 self._sealed.popleft().release()
 
-    def abandon(self) -> None:
+    def abandon(self) -> None:  # pragma: no cover - runs in forked children only
         """In a forked child: close the parent's files, whose locks stay with the parent."""
         for segment in (*self._sealed, self._current, self._taken):
             if segment is not None:
@@ -201,7 +201,7 @@ class Spool:
             handle = os.open(path, flags, 0o600)
             if hold(handle) and os.fstat(handle).st_nlink:
                 return Segment(path, handle, own=True)
-            os.close(handle)  # another process took it for a dead one's
+            os.close(handle)  # pragma: no cover - another process was faster
 
     def _orphan(self) -> Segment | None:
         for name in self._names():
