@@ -280,6 +280,23 @@ def test_the_receipt_names_what_has_no_price_and_what_tools_did(desk: Desk) -> N
     assert said["requests"] == {"web_search_requests": 2}
 
 
+def test_a_usage_that_is_not_known_costs_nobody_knows_what(desk: Desk) -> None:
+    said = desk.say([{"model": "claude-opus-5-5", "id": "1"}])[1]
+
+    assert said == {
+        "results": [
+            {
+                "status": "added",
+                "id": ":1",
+                "tokens": {},
+                "total_tokens": None,
+                "cost_usd": None,
+                "unpriced": [],
+            }
+        ]
+    }
+
+
 def test_every_hostile_body_gets_its_documented_answer(
     tmp_path: Path, golden: Callable[[Path, str], None]
 ) -> None:

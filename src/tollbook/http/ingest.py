@@ -76,7 +76,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str | UnsetType = UNSET
     tokens: Mapping[str, int] | UnsetType = UNSET
     requests: Mapping[str, int] | UnsetType = UNSET  # of server tools
-    total_tokens: int | UnsetType = UNSET
+    total_tokens: int | UnsetType | None = UNSET  # ``None``: not known
     cost_usd: str | UnsetType | None = UNSET  # ``None``: nothing of it has a price
     unpriced: Sequence[str] | UnsetType = UNSET
     note: str | UnsetType = UNSET
@@ -218,6 +218,7 @@ def _taken(told: Receipt) -> Result:
     usage = told.usage
     tokens = {unit: usage[unit] for unit in _TOKENS if unit in usage}
     others = len(tokens) < len(usage)
+    cost = told.list_cost if usage else None  # what is not known is not free
     return Result(
         status=told.status,
         id=told.name,
@@ -225,8 +226,8 @@ def _taken(told: Receipt) -> Result:
         requests={unit: n for unit, n in usage.items() if unit not in tokens}
         if others
         else UNSET,
-        total_tokens=sum(tokens.values()),
-        cost_usd=None if told.list_cost is None else usd_exact(told.list_cost),
+        total_tokens=sum(tokens.values()) if tokens else None,
+        cost_usd=usd_exact(cost) if cost is not None else None,
         unpriced=told.unpriced,
         note=told.note or UNSET,
     )
@@ -255,7 +256,7 @@ def _several(results: Sequence[Result], read: Read[Record]) -> Answer:
         status = 207
     else:
         status = 200 if all(r.status == REPEATED for r in results) else 201
-    body = Results(results=results, ignored=read.ignored, error=error)
+    body = Results(results=results, ignored=tuple(read.ignored), error=error)
     return Answer(status=status, body=msgspec.json.encode(body))
 
 
