@@ -26,7 +26,7 @@ def test_a_shell_understands_the_lines(program: Program) -> None:
 
     assert "CLAUDE_CODE_ENABLE_TELEMETRY=1" in told
     assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in told
-    assert f"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20{KEY}" in told
+    assert f"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer {KEY}" in told
 
 
 def test_nothing_that_people_wrote_is_asked_for(program: Program) -> None:

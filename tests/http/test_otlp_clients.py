@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,12 +39,17 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from otlp_server import Receiver, running
-from simulate.messages_api import MessagesApi, Served
+from program import Program
+from servers import Served, real_server
+from simulate.messages_api import Answered, MessagesApi
 from tollbook.core.event import UsageEvent
-from tollbook.ledger.scan import scan
-from tollbook.ports import UsageQuery
-from tollbook.sources.transcripts import TranscriptFolders
+from tollbook.core.rate import Rater
+from tollbook.formats.otlp_claude_code import APP
+from tollbook.ports import LedgerStore, UsageQuery
+from tollbook.prices import load_catalogue
+from tollbook.stores.sqlite.store import SqliteStore
 
+Environ = dict[str, str]
 MODEL = "claude-opus-5-5"
 ALWAYS = (0, 2**62)
 CANARIES = (b"SECRETPROMPT", b"SECRETANSWER", b"SECRETCOMMAND", b"sk-ant-test")
@@ -83,12 +89,12 @@ def messages_api() -> Iterator[tuple[MessagesApi, str]]:
         thread.join(20)
 
 
-def run_claude(home: Path, api_url: str, **settings: str) -> str:
-    """Let Claude Code answer one prompt, with a home of its own and no way out."""
+def run_claude(home: Path, api_url: str, reporting: Mapping[str, str]) -> str:
+    """Let Claude Code answer one prompt, in a home of its own, and report all it can."""
     program = claude_code()
     assert program is not None, "claude-agent-sdk carries no client for this machine"
     project = home / "project"
-    project.mkdir(parents=True)
+    project.mkdir()
     done = subprocess.run(  # noqa: S603  # our own arguments
         [program, "-p", "SECRETPROMPT", "--allowedTools", "Bash"],
         cwd=project,
@@ -101,10 +107,7 @@ def run_claude(home: Path, api_url: str, **settings: str) -> str:
             "ANTHROPIC_API_KEY": "sk-ant-test",
             "DISABLE_AUTOUPDATER": "1",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
             "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
-            "OTEL_LOGS_EXPORTER": "otlp",
-            "OTEL_METRICS_EXPORTER": "otlp",
             "OTEL_TRACES_EXPORTER": "otlp",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "OTEL_LOGS_EXPORT_INTERVAL": "500",
@@ -113,8 +116,8 @@ def run_claude(home: Path, api_url: str, **settings: str) -> str:
             "OTEL_LOG_TOOL_DETAILS": "1",
             "OTEL_LOG_TOOL_CONTENT": "1",
             "OTEL_LOG_RAW_API_BODIES": "1",
-            "OTEL_RESOURCE_ATTRIBUTES": "project_id=shop,team=red",
-            **settings,
+            "OTEL_RESOURCE_ATTRIBUTES": "team=red",
+            **reporting,
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -125,18 +128,39 @@ def run_claude(home: Path, api_url: str, **settings: str) -> str:
     return done.stdout.decode()
 
 
-def events(receiver: Receiver, served: list[Served]) -> list[UsageEvent]:
+def reporting(program: Program, served: Served, protocol: str, key: str) -> Environ:
+    """What ``tollbook connect`` says that Claude Code needs."""
+    over_grpc = re.search(r"over gRPC on (\S+)", served.said)
+    assert over_grpc is not None
+    url = f"http://{over_grpc[1]}" if protocol == "grpc" else served.url
+    said = program.text(
+        *("connect", "claude-code", "--json"),
+        *("--url", url, "--protocol", protocol, "--key", key),
+    )
+    return msgspec.json.decode(said, type=dict[str, Environ])["env"]
+
+
+def events(store: LedgerStore, served: list[Answered]) -> list[UsageEvent]:
     """What the ledger knows of the answers that were served."""
     return [
         stored.event
         for answer in served
-        for stored in receiver.store.find_events(response=answer.request_id)
+        for stored in store.find_events(response=answer.request_id)
     ]
 
 
-def counted(receiver: Receiver) -> tuple[int, int]:
+@contextmanager
+def ledger(path: Path) -> Iterator[SqliteStore]:
+    """A ledger that a server has closed."""
+    rater = Rater(load_catalogue())
+    store = SqliteStore(path / "ledger.db", rater, rater.version)
+    yield store
+    store.close()
+
+
+def counted(store: LedgerStore) -> tuple[int, int]:
     """Responses and output tokens of the whole ledger."""
-    totals = receiver.store.totals(UsageQuery(buckets=[ALWAYS]))
+    totals = store.totals(UsageQuery(buckets=[ALWAYS]))
     tallies = [each.tally for each in totals]
     return (
         sum(tally.responses for tally in tallies),
@@ -146,40 +170,42 @@ def counted(receiver: Receiver) -> tuple[int, int]:
 
 @pytest.mark.parametrize("protocol", ["http/json", "http/protobuf", "grpc"])
 def test_claude_code_reports_each_response_once_and_no_word_of_it(
-    receiver: Receiver, tmp_path: Path, protocol: str
+    program: Program, protocol: str
 ) -> None:
-    home = tmp_path / "home"
-    with messages_api() as (api, api_url):
-        said = run_claude(
-            home,
-            api_url,
-            OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
-            OTEL_EXPORTER_OTLP_ENDPOINT=(
-                receiver.grpc_url if protocol == "grpc" else receiver.url
-            ),
-        )
+    program.text("project", "add", "shop", "--kind", "devtools")
+    key = program.text("key", "create", "cc", "--project", "shop").split()[-1]
+    with (
+        real_server(program, "--grpc", "--grpc-port", "0") as served,
+        messages_api() as (api, api_url),
+    ):
+        environ = reporting(program, served, protocol, key)
+        said = run_claude(program.home, api_url, environ)
+        assert served.stop() == 0
+        assert served.told() == ""
     whole = (len(api.served), sum(each.usage["output_tokens"] for each in api.served))
 
     assert "SECRETANSWER" in said
     assert len(api.served) >= 2
-    assert counted(receiver) == whole
-
-    scan(
-        TranscriptFolders([home / ".claude" / "projects"]),
-        receiver.store,
-        now=receiver.services.clock,
-    )
-    assert counted(receiver) == whole
-    found = events(receiver, api.served)
-    assert [each.parts[0].usage for each in found] == [e.usage for e in api.served]
-    assert [each.message_id for each in found] == [e.message_id for e in api.served]
-    assert {each.project for each in found} == {"shop"}
-    assert all(set(each.sources) >= {"otlp", "claude-code"} for each in found)
-    assert receiver.store.problems() == []
-    assert receiver.store.verify() == []
-    assert any(batch.statements for batch in receiver.intake.batches)
-    kept = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
+    path = program.home / "ledger"
+    with ledger(path) as store:
+        assert counted(store) == whole
+    program.text("scan")
+    program.text("verify")
+    kept = b"".join(each.read_bytes() for each in path.iterdir() if each.is_file())
     assert [canary for canary in CANARIES if canary in kept] == []
+    with ledger(path) as store:
+        found = events(store, api.served)
+        assert counted(store) == whole
+        assert [each.parts[0].usage for each in found] == [
+            each.usage for each in api.served
+        ]
+        assert [each.message_id for each in found] == [
+            each.message_id for each in api.served
+        ]
+        assert {(each.project, each.app) for each in found} == {("shop", APP)}
+        assert all(set(each.sources) >= {"otlp", "claude-code"} for each in found)
+        assert store.statements(found[0].session or "") != []
+        assert store.problems() == []
 
 
 def span_exporter(receiver: Receiver, protocol: str) -> SpanExporter:
@@ -223,14 +249,14 @@ def test_anthropic_s_sdk_reports_each_response_once(
             stream.until_done()
         provider.shutdown()
         client.close()
-    found = events(receiver, api.served)
+    found = events(receiver.store, api.served)
 
     assert [each.message_id for each in found] == [e.message_id for e in api.served]
     assert [each.parts[0].usage for each in found] == [e.usage for e in api.served]
     assert {(each.project, each.app, each.provider) for each in found} == {
         ("shop", "bot", "anthropic")
     }
-    assert counted(receiver)[0] == 2
+    assert counted(receiver.store)[0] == 2
     assert receiver.store.problems() == []
     kept = msgspec.json.encode(receiver.intake.batches)
     assert [canary for canary in CANARIES if canary in kept] == []
@@ -252,7 +278,7 @@ def test_an_exporter_sends_again_what_was_refused_for_a_moment(
         pass
     provider.shutdown()
 
-    assert counted(receiver) == (1, 7)
+    assert counted(receiver.store) == (1, 7)
     assert receiver.intake.trouble == []
 
 
@@ -272,4 +298,4 @@ def test_a_program_s_own_counters_are_statements(
     [statement] = receiver.store.statements("s")
 
     assert statement.line.models[0].usage == {"output_tokens": 7}
-    assert counted(receiver) == (0, 0)
+    assert counted(receiver.store) == (0, 0)

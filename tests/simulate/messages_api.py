@@ -7,16 +7,20 @@ ends it. Nothing here is the provider's text.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+THOUGHT_SECONDS = 0.2
+"""How long an answer takes, so that it is later than its question to any clock."""
+
 JSON = [(b"content-type", b"application/json")]
 
 
-class Served(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, frozen=True):
     """One answer that would be billed."""
 
     message_id: str
@@ -29,7 +33,7 @@ class MessagesApi:
     """The ASGI application; ``served`` is the truth."""
 
     def __init__(self) -> None:
-        self.served: list[Served] = []
+        self.served: list[Answered] = []
         self.asked: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +50,7 @@ class MessagesApi:
             await _reply(send, status, JSON, b"{}")
             return
         asked = json.loads(body)
+        await asyncio.sleep(THOUGHT_SECONDS)
         answer, message = self._answer(asked)
         headers = [(b"request-id", answer.request_id.encode())]
         if asked.get("stream"):
@@ -54,7 +59,7 @@ class MessagesApi:
         else:
             await _reply(send, 200, headers + JSON, json.dumps(message).encode())
 
-    def _answer(self, asked: dict[str, object]) -> tuple[Served, dict[str, object]]:
+    def _answer(self, asked: dict[str, object]) -> tuple[Answered, dict[str, object]]:
         number = len(self.served) + 1
         usage = {
             "uncached_input_tokens": 1000 + number,
@@ -63,7 +68,7 @@ class MessagesApi:
             "cache_write_1h_tokens": 300 + number,
             "output_tokens": 50 + number,
         }
-        served = Served(
+        served = Answered(
             f"msg_test{number:020d}",
             f"req_test{number:020d}",
             str(asked["model"]),

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import click
 
@@ -35,9 +35,10 @@ def claude_code(
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
     }
-    if key is not None:  # in lower case for gRPC; the value as in a URL
-        bearer = quote(f"Bearer {key}", safe="")
-        environment["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization={bearer}"
+    if (
+        key is not None
+    ):  # in lower case for gRPC; over HTTP it is sent as it stands here
+        environment["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer {key}"
     return environment
 
 
