@@ -6,7 +6,6 @@ from importlib import import_module
 from types import ModuleType
 
 PROGRESS = "tollbook.cli.progress"  # the bar of a terminal
-PUSH = "tollbook.cli.push"  # how scan --push ends
 GRPC = "tollbook.http.otlp_grpc"  # serve --grpc; needs the extra tollbook[grpc]
 CSV = "tollbook.render.report_csv"  # the three forms of a report
 JSON = "tollbook.render.report_json"

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from tollbook.cli.context import App, with_app
-from tollbook.cli.late import PUSH, late
+from tollbook.cli.push import send_on
 from tollbook.cli.speak import warn
 from tollbook.config import transcript_folders
 from tollbook.core.errors import SourceRejectedError
@@ -39,8 +39,7 @@ def command(app: App, paths: tuple[str, ...], *, push: bool, as_json: bool) -> i
     sources = [make_transcripts(paths)] if paths else make_sources(app.config)
     found = app.scan(sources, quiet=as_json)
     click.echo(_json(found) if as_json else _text(found))
-    code: int = late(PUSH).send_on(app, as_json=as_json) if push else 0
-    return code
+    return send_on(app, as_json=as_json) if push else 0
 
 
 def _json(found: Appended) -> str:
