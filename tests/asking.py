@@ -9,9 +9,8 @@ from contextlib import contextmanager
 import httpx
 import msgspec
 
-from serving import services_of
 from tollbook.core.receipt import Receipt
-from tollbook.http import otlp, push
+from tollbook.http import ingest, otlp, push
 from tollbook.http.app import App
 from tollbook.http.docs_page import DOCS_ROUTES
 from tollbook.http.door import Door
@@ -28,7 +27,6 @@ from tollbook.ledger.keyring import Keyring
 from tollbook.ledger.keys import Grant, create_key
 from tollbook.ports import Batch, LedgerStore
 
-__all__ = ["PlainIntake", "key_text", "routes", "services_of", "serving"]
 SECONDS_MAX = 10
 
 
@@ -60,7 +58,8 @@ def key_text(
 def routes(desk: Desk) -> tuple[Route, ...]:
     """Every exact route there is."""
     health = health_routes(Readiness("/"))
-    return (*otlp.ROUTES, *push.ROUTES, *health, *DOCS_ROUTES, *query_routes(desk))
+    inputs = (*ingest.ROUTES, *otlp.ROUTES, *push.ROUTES)
+    return (*inputs, *health, *DOCS_ROUTES, *query_routes(desk))
 
 
 @contextmanager

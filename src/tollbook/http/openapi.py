@@ -9,7 +9,7 @@ import msgspec
 
 from tollbook import __version__
 from tollbook.http.exchange import JSON
-from tollbook.http.openapi_inputs import INPUTS, OPEN, Input, Several, Shape
+from tollbook.http.openapi_inputs import INPUTS, OPEN, Either, Input, Several, Shape
 from tollbook.http.query import QUESTIONS, Question
 from tollbook.http.query_parameters import Parameter
 from tollbook.render.prometheus import MEDIA_TYPE
@@ -29,7 +29,6 @@ REFUSALS: Mapping[int, str] = {
     404: "There is no such thing, or the key may not see it.",
     405: "Another method is needed; `Allow` names it.",
     408: "The request took too long to arrive.",
-    409: "The same thing is there already, and says something else.",
     413: "The body is too large.",
     414: "The address is too long.",
     415: "The media type or the content encoding is none that is understood.",
@@ -99,9 +98,8 @@ class _Shapes:
         ]
         said += [shape for each in INPUTS for shape in each.bodies.values()]
         said += [each.refusal for each in INPUTS if each.refusal is not None]
-        named = (each.shape if isinstance(each, Several) else each for each in said)
         structs = [Refusal, *(question.answer for question in QUESTIONS)]
-        structs += [each for each in named if isinstance(each, type)]
+        structs += [each for shape in said for each in _structs(shape)]
         structs = list(dict.fromkeys(structs))
         found, self.components = msgspec.json.schema_components(
             structs, ref_template="#/components/schemas/{name}"
@@ -113,7 +111,19 @@ class _Shapes:
         if isinstance(shape, Several):
             one = self(shape.shape)
             return {"oneOf": [one, {"type": "array", "items": one}]}
+        if isinstance(shape, Either):
+            return {"anyOf": [self(shape.one), self(shape.other)]}
         return self._schemas[shape] if isinstance(shape, type) else dict(shape)
+
+
+def _structs(shape: Shape) -> list[type]:
+    """The structs in a shape."""
+    match shape:
+        case Several(shape=one):
+            return [one]
+        case Either(one=one, other=other):
+            return [one, other]
+    return [shape] if isinstance(shape, type) else []
 
 
 def _question(question: Question, shapes: _Shapes) -> Document:

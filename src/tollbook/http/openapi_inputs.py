@@ -9,6 +9,7 @@ import msgspec
 from tollbook.formats.cloudevents import BATCH, STRUCTURED, CloudEvent
 from tollbook.formats.ingest_record import Record
 from tollbook.http.exchange import JSON
+from tollbook.http.ingest import Result, Results
 
 NDJSON = "application/x-ndjson"
 PROTOBUF = "application/x-protobuf"
@@ -18,11 +19,13 @@ Schema = Mapping[str, object]
 _ANYTHING: Schema = {"type": "object"}
 _BYTES: Schema = {"type": "string", "format": "binary"}
 _TEXT: Schema = {"type": "string"}
-_RESULTS: Schema = {
-    "type": "object",
-    "description": "What became of each record: `added`, `repeated`, `merged`, "
-    "`conflict` or `refused`, with its id, its counts and its cost.",
-}
+
+
+class Either(msgspec.Struct, frozen=True):
+    """One of two shapes."""
+
+    one: type
+    other: type
 
 
 class Several(msgspec.Struct, frozen=True):
@@ -31,7 +34,7 @@ class Several(msgspec.Struct, frozen=True):
     shape: type
 
 
-Shape = type | Several | Schema
+Shape = type | Several | Either | Schema
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +79,9 @@ _RECORDS: Mapping[str, Shape] = {
     BATCH: {"type": "array", "items": _ANYTHING},
 }
 _TAKEN = {
-    200: Reply(text="Nothing new: all of it was known.", shape=_RESULTS),
-    201: Reply(text="All of it is durable.", shape=_RESULTS),
-    207: Reply(
-        text="Some records were refused; the others are durable.", shape=_RESULTS
-    ),
+    200: Reply(text="Nothing new: all of it was known.", shape=Either(Result, Results)),
+    201: Reply(text="All of it is durable.", shape=Either(Result, Results)),
+    207: Reply(text="Some were refused; the others are durable.", shape=Results),
 }
 INPUTS = (
     Input(
@@ -88,14 +89,14 @@ INPUTS = (
         text="Report one response or several.",
         bodies=_RECORDS,
         replies=_TAKEN,
-        refusals=(409, 422),
+        refusals=(422,),
     ),
     Input(
         path="/v1/events",
         text="Report responses in batches, also as CloudEvents.",
         bodies=_RECORDS,
         replies=_TAKEN,
-        refusals=(409, 422),
+        refusals=(422,),
     ),
     *(
         Input(
