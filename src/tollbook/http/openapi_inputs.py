@@ -8,12 +8,14 @@ import msgspec
 
 from tollbook.formats.cloudevents import BATCH, STRUCTURED, CloudEvent
 from tollbook.formats.ingest_record import Record
+from tollbook.formats.push import Reply as PushReply
 from tollbook.http.exchange import JSON
 from tollbook.http.ingest import Result, Results
 
 NDJSON = "application/x-ndjson"
 PROTOBUF = "application/x-protobuf"
-MSGPACK = "application/vnd.msgpack"
+MSGPACK = "application/msgpack"
+BYTES = "application/octet-stream"
 
 Schema = Mapping[str, object]
 _ANYTHING: Schema = {"type": "object"}
@@ -118,9 +120,9 @@ INPUTS = (
     Input(
         path="/v1/observations",
         text="Send what another ledger knows (`tollbook push`).",
-        bodies={MSGPACK: _BYTES},
+        bodies={MSGPACK: _BYTES, BYTES: _BYTES},
         replies={
-            200: Reply(text="All that could be used is durable.", shape=_ANYTHING)
+            200: Reply(text="All that could be used is durable.", shape=PushReply)
         },
     ),
 )
