@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from reporting import NOW, history, instant, seen, store_of
+from reporting import ATLAS, NOTES, NOW, RATER, history, seen
 from serving import control_of, services_of
 from tollbook.config import Config
 from tollbook.core.observation import Observation, Part
 from tollbook.core.problem import Problem
 from tollbook.http.exchange import Services
-from tollbook.ports import Batch
+from tollbook.ports import Batch, LedgerStore
+from tollbook.stores.memory import MemoryStore
 
 SHOP, LAB = "shop", "lab"
 ODD_ID = "shop:a/b;c d\u00e9"
@@ -53,13 +54,19 @@ def calls() -> list[Observation]:
     ]
 
 
-def world(config: Config | None = None) -> Services:
+def world(store: LedgerStore | None = None) -> Services:
     """The small world of the reports' tests, and beside it what came over HTTP."""
-    store = store_of(history())
+    store = store or MemoryStore(RATER, RATER.version)
     origin = "key tb_key1"
     problem = Problem(origin=origin, line=0, code="line-shape", message="of shop")
     other = Problem(origin="/a.jsonl", line=9, code="line-not-json", message="cut")
     batches = [
+        Batch(
+            source="claude-code",
+            origin="/transcripts/a.jsonl",
+            observations=history(),
+            labels={ATLAS: "/home/dev/atlas", NOTES: "/home/dev/notes"},
+        ),
         Batch(source="http", origin=origin, observations=calls(), problems=[problem]),
         Batch(source="otlp", origin="loopback", observations=calls()[:1]),
         Batch(source="otlp", origin="loopback", problems=[other]),
@@ -69,8 +76,5 @@ def world(config: Config | None = None) -> Services:
         store,
         control_of(shop="agents", lab="devtools", idle="agents"),
         now=NOW,
-        config=config or Config(),
+        config=Config(),
     )
-
-
-MIDNIGHT = instant("2026-11-22T00:00")
