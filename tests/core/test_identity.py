@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from strategies import OBSERVATIONS, START
 from tollbook.core.identity import (
@@ -12,6 +13,7 @@ from tollbook.core.identity import (
     IdentityKind,
     identify,
     looks_like_the_providers,
+    own_id,
 )
 from tollbook.core.observation import Conditions, Observation, Part
 
@@ -96,3 +98,12 @@ def test_other_programs_ids_are_not_taken_for_the_providers(text: str) -> None:
 @given(seen=OBSERVATIONS)
 def test_every_observation_has_one_identity(seen: Observation) -> None:
     assert identify(seen) == identify(msgspec.structs.replace(seen, line=99))
+
+
+@given(one=st.tuples(st.text(), st.text()), other=st.tuples(st.text(), st.text()))
+@example(one=("a", "b:c"), other=("a:b", "c"))
+@example(one=("a:b", ""), other=("a%3Ab", ""))
+def test_no_project_can_spell_the_ids_of_another(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert (own_id(*one) == own_id(*other)) == (one == other)

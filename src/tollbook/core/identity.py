@@ -44,6 +44,15 @@ class Identity(msgspec.Struct, frozen=True, array_like=True, order=True):
     at: int = 0
 
 
+def own_id(project: str | None, text: str) -> str:
+    """An id that is not the provider's, as a request id of its project alone.
+
+    No project can spell another's ids: a colon in its name is written ``%3A``.
+    """
+    name = (project or "").replace("%", "%25").replace(":", "%3A")
+    return f"{name}:{text}"
+
+
 def identify(seen: Observation) -> Identity:
     """The strongest name an observation gives its response."""
     message_id = seen.message_id

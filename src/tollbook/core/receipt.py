@@ -60,7 +60,17 @@ def verdict(
     note = contradiction(known, said)
     if note is not None:
         return CONFLICT, note
-    return (REPEATED if joined == known else MERGED), None
+    return (REPEATED if _content(joined) == _content(known) else MERGED), None
+
+
+def _content(state: EventState) -> tuple[object, ...]:
+    """What a state says besides when: a retry may bear the time of its arrival."""
+    marks = {
+        place: {name: value for name, (_, value) in sighting.marks.items()}
+        for place, sighting in state.places.items()
+    }
+    costs = state.stated_cost, state.latency_ms
+    return state.readings, state.conditions, marks, state.tools, state.sources, costs
 
 
 def contradiction(known: EventState, said: EventState) -> str | None:

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import UNSET
 
 from tollbook.core.control import unfit
-from tollbook.core.identity import looks_like_the_providers
+from tollbook.core.identity import looks_like_the_providers, own_id
 from tollbook.core.money import Money, nearest_pico
 from tollbook.core.observation import Conditions, Evidence, Instant, Observation
 from tollbook.core.units import Unit
@@ -246,7 +246,7 @@ def _ids(
     elif own is not None and not own.isprintable() and _CONTROL.search(own):
         _refuse("record-text", "id", "an id holds a control character; leave it out")
     if request_id is None and own is not None:
-        request_id = f"{project or ''}:{own}"
+        request_id = own_id(project, own)
     return message_id, request_id
 
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tollbook.core.identity import own_id
 from tollbook.core.observation import Instant, Observation, StatementLine
 from tollbook.formats.otlp import (
     Attributes,
@@ -71,7 +72,7 @@ class Whose(msgspec.Struct, frozen=True, gc=False):
 
     def request_id(self, own: str) -> str:
         """An id that is not the provider's, told apart from other projects' ids."""
-        return f"{self.project or ''}:{own}"
+        return own_id(self.project, own)
 
     def named(self, given: str | None) -> str | None:
         """A request id as it is when it looks like the provider's, else as one's own."""

@@ -22,6 +22,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from tollbook.core.identity import own_id
 from tollbook.core.observation import Call, Evidence, Observation, StatementLine
 from tollbook.core.units import COUNT_MAX
 
@@ -252,7 +253,7 @@ def _may(rights: Rights, project: str | None) -> bool:
 
 def _own(request_id: str, project: str) -> str:
     """An id of the provider as it is; any other only within its project."""
-    prefix = f"{project}:"
+    prefix = own_id(project, "")
     if _REQUEST_ID.fullmatch(request_id) or request_id.startswith(prefix):
         return request_id
     return prefix + request_id
