@@ -168,6 +168,15 @@ def test_a_body_beyond_the_limit_is_413(shared: Receiver) -> None:
     assert post(shared, bomb, content_encoding="gzip")[0] == 413
 
 
+def test_more_items_than_are_taken_at_once_are_413(shared: Receiver) -> None:
+    status, said, _ = post(shared, logs(*[{}] * 20_001))
+    over = refused(shared, b"\x0a\x00" * 20_001)
+
+    assert (status, json.loads(said)["code"]) == (413, 8)
+    assert over.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not over.trailing_metadata()  # for ever, not for a moment
+
+
 def test_trouble_with_the_disk_is_503_and_ends_by_itself(receiver: Receiver) -> None:
     receiver.run_out()
     body = logs(asked())

@@ -20,6 +20,7 @@ import msgspec
 from tollbook.core.observation import Instant
 from tollbook.core.units import COUNT_MAX
 
+ITEMS_MAX = 20_000  # of one request
 ATTRIBUTES_MAX = 512  # of one item; what stands behind them is not looked at
 NAME_MAX = 256  # characters of an attribute's name; a longer one is none of ours
 TEXT_MAX = 512  # characters of a text that is kept
@@ -34,6 +35,13 @@ T = TypeVar("T")
 
 class BadBytesError(ValueError):
     """The body is no export request at all: not JSON, or not protobuf."""
+
+
+class TooManyError(ValueError):
+    """The request holds more than is taken at once."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {ITEMS_MAX:,} items; export smaller batches")
 
 
 class UnusableItemError(ValueError):

@@ -14,19 +14,21 @@ with a wrong shape does not take its neighbours along::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
 
 from tollbook.formats.otlp import (
+    ITEMS_MAX,
     Attributes,
     BadBytesError,
     Group,
     LogRecord,
     Point,
     Span,
+    TooManyError,
     UnusableItemError,
     Value,
     attributes_of,
@@ -36,6 +38,9 @@ from tollbook.formats.otlp import (
 T = TypeVar("T")
 Number = int | str | None
 _DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+OBJECTS_MAX = 1_000_000
+"""How many braces may open in a request: real ones hold one in twenty-five bytes."""
+
 _INT64 = 2**63
 _CLIENT = (3, "SPAN_KIND_CLIENT")
 _ERROR = (2, "STATUS_CODE_ERROR")
@@ -141,12 +146,15 @@ def logs(body: bytes) -> list[Group[LogRecord]]:
 
     Raises:
         BadBytesError: It is none.
+        TooManyError: It holds more than is taken at once.
     """
-    return [
-        _group(each, scoped, scoped.log_records, _log)
+    found = [
+        (each, scoped)
         for each in _export(body).resource_logs or ()
         for scoped in each.scope_logs or ()
     ]
+    _bound(scoped.log_records for _, scoped in found)
+    return [_group(each, s, s.log_records, _log) for each, s in found]
 
 
 def spans(body: bytes) -> list[Group[Span]]:
@@ -154,12 +162,15 @@ def spans(body: bytes) -> list[Group[Span]]:
 
     Raises:
         BadBytesError: It is none.
+        TooManyError: It holds more than is taken at once.
     """
-    return [
-        _group(each, scoped, scoped.spans, _span)
+    found = [
+        (each, scoped)
         for each in _export(body).resource_spans or ()
         for scoped in each.scope_spans or ()
     ]
+    _bound(scoped.spans for _, scoped in found)
+    return [_group(each, s, s.spans, _span) for each, s in found]
 
 
 def points(body: bytes) -> list[Group[Point]]:
@@ -167,20 +178,30 @@ def points(body: bytes) -> list[Group[Point]]:
 
     Raises:
         BadBytesError: It is none.
+        TooManyError: It holds more than is taken at once.
     """
-    return [
-        _points(each, scoped)
+    found = [
+        (each, scoped)
         for each in _export(body).resource_metrics or ()
         for scoped in each.scope_metrics or ()
     ]
+    _bound(scoped.metrics for _, scoped in found)
+    return [_points(each, scoped) for each, scoped in found]
 
 
 def _export(body: bytes) -> _Export:
+    if body.count(b"{") > OBJECTS_MAX:
+        raise TooManyError
     try:
         return _decode_export(body)
     except _DAMAGED as error:
         msg = "the body is not an OTLP export request in JSON"
         raise BadBytesError(msg) from error
+
+
+def _bound(found: Iterable[Sequence[msgspec.Raw] | None]) -> None:
+    if sum(len(items or ()) for items in found) > ITEMS_MAX:
+        raise TooManyError
 
 
 def _group(
@@ -259,6 +280,8 @@ def _points(each: _Resourced, scoped: _Scoped) -> Group[Point]:
     broken = found.broken
     for metric in found.items:
         for aggregate in _aggregates(metric):
+            if len(items) + len(aggregate.data_points or ()) > ITEMS_MAX:
+                raise TooManyError
             for raw in aggregate.data_points or ():
                 try:
                     items.append(_point(metric.name, aggregate, raw))

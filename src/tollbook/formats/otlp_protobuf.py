@@ -31,6 +31,7 @@ from tollbook.formats.otlp import (
     Value,
     attributes_of,
 )
+from tollbook.formats.otlp_wire import ITEMS, POINTS, Path, check
 
 M = TypeVar("M", bound=Message)
 _DELTA = metrics_pb2.AGGREGATION_TEMPORALITY_DELTA
@@ -42,6 +43,7 @@ def logs(body: bytes) -> list[Group[LogRecord]]:
 
     Raises:
         BadBytesError: It is none.
+        TooManyError: It holds more than is taken at once.
     """
     return [
         Group(
@@ -49,7 +51,7 @@ def logs(body: bytes) -> list[Group[LogRecord]]:
             scoped.scope.name,
             [_log(one) for one in scoped.log_records],
         )
-        for each in _read(ExportLogsServiceRequest(), body).resource_logs
+        for each in _read(ExportLogsServiceRequest(), body, ITEMS).resource_logs
         for scoped in each.scope_logs
     ]
 
@@ -59,6 +61,7 @@ def spans(body: bytes) -> list[Group[Span]]:
 
     Raises:
         BadBytesError: It is none.
+        TooManyError: It holds more than is taken at once.
     """
     return [
         Group(
@@ -66,7 +69,7 @@ def spans(body: bytes) -> list[Group[Span]]:
             scoped.scope.name,
             [_span(one) for one in scoped.spans],
         )
-        for each in _read(ExportTraceServiceRequest(), body).resource_spans
+        for each in _read(ExportTraceServiceRequest(), body, ITEMS).resource_spans
         for scoped in each.scope_spans
     ]
 
@@ -76,6 +79,7 @@ def points(body: bytes) -> list[Group[Point]]:
 
     Raises:
         BadBytesError: It is none.
+        TooManyError: It holds more than is taken at once.
     """
     return [
         Group(
@@ -83,12 +87,13 @@ def points(body: bytes) -> list[Group[Point]]:
             scoped.scope.name,
             [point for metric in scoped.metrics for point in _points(metric)],
         )
-        for each in _read(ExportMetricsServiceRequest(), body).resource_metrics
+        for each in _read(ExportMetricsServiceRequest(), body, POINTS).resource_metrics
         for scoped in each.scope_metrics
     ]
 
 
-def _read(message: M, body: bytes) -> M:
+def _read(message: M, body: bytes, path: Path) -> M:
+    check(body, path)
     try:
         message.ParseFromString(body)
     except DecodeError as error:

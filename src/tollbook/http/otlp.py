@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from tollbook.core.errors import ControlError, NotAllowedError
 from tollbook.core.problem import Problem
-from tollbook.formats.otlp import BadBytesError
+from tollbook.formats.otlp import BadBytesError, TooManyError
 from tollbook.formats.otlp_sender import Heard, Sender
 from tollbook.formats.otlp_signals import SIGNALS, Encoding, Signal, answer, status
 from tollbook.http.exchange import (
@@ -60,6 +60,7 @@ async def take_in(
 
     Raises:
         BadBytesError: It is no export request.
+        TooManyError: It holds more than is taken at once.
         BusyError: Too much is waiting; come back later.
         StoreUnavailableError: Locked, or the disk is full; nothing was taken in.
     """
@@ -135,6 +136,8 @@ def _handler(signal: Signal) -> Handler:
         except BadBytesError as error:
             text = f"{error}; check the exporter's protocol and its content-type"
             raise RefusedError(400, "bad_bytes", text) from error
+        except TooManyError as error:
+            raise RefusedError(413, "too_many_items", str(error)) from error
         return Answer(body=answer(signal, encoding, heard), media_type=encoding.value)
 
     return handle

@@ -20,7 +20,7 @@ import grpc
 import grpc.aio
 
 from tollbook.core.errors import BusyError, StoreError
-from tollbook.formats.otlp import BadBytesError
+from tollbook.formats.otlp import BadBytesError, TooManyError
 from tollbook.formats.otlp_signals import SIGNALS, Encoding, Signal, answer, retry_info
 from tollbook.http.door import Door, origin_of
 from tollbook.http.exchange import RefusedError, Services
@@ -91,6 +91,8 @@ def _export(signal: Signal, services: Services, door: Door, journal: Journal) ->
             )
         except BadBytesError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except TooManyError as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except RefusedError as error:
             await _refuse(context, error)
         except BusyError as error:
