@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
+from hypothesis import strategies as st
 
 from tollbook.core.observation import Call, Conditions, Evidence, Observation, Part
 from tollbook.core.problem import Problem
@@ -61,6 +62,25 @@ def seen(
         project=ATLAS,
     )
     return msgspec.structs.replace(usual, **marks)
+
+
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
+RESPONSES = st.builds(
+    lambda number, minutes, model, project, session: seen(
+        number,
+        instant("2026-10-24T00:00") + minutes * 60_000,
+        model=model,
+        project=project,
+        session=session,
+        evidence=number % 2 + 3,
+        tools=("Bash", "Read")[: number % 3],
+    ),
+    st.integers(1, 40),
+    st.integers(0, 30 * 24 * 60 - 1),
+    st.sampled_from(["claude-opus-5", "claude-haiku-5-5", "mystery", ""]),
+    st.sampled_from([ATLAS, NOTES, HOSTILE, None]),
+    st.sampled_from(["one", "two", HOSTILE, None]),
+)
 
 
 def history() -> list[Observation]:

@@ -16,6 +16,7 @@ from tollbook.core.measure import Measure
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.problem import Problem
 from tollbook.core.receipt import Receipt
+from tollbook.core.report import TAG as TAG  # noqa: PLC0414  # known as ports.TAG
 from tollbook.core.tally import Share, Tally
 
 StrPath = str | PathLike[str]
@@ -116,8 +117,6 @@ DAILY = frozenset(("source", "provider", "app", "user", "machine", "key"))
 """Dimensions whose sums, beside project and model, are kept by the UTC day."""
 
 DIMENSIONS = NARROW | DAILY | {"branch", "agent", "skill", "tools"}
-TAG = "tag:"
-"""Begins the name of a tag, which is a dimension, too."""
 
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):

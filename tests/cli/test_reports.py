@@ -151,6 +151,62 @@ def test_time_runs_down_and_the_dearest_comes_first(
         assert len(names("projects", "--sort", sort)) == 2
 
 
+def test_the_overview_stands_and_splits_as_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("overview", "--since", "2026-10-30", "--breakdown", "--sort", "tokens")
+    found = msgspec.json.decode(said(capsys, *words, "--json"))
+    back = msgspec.json.decode(said(capsys, *words, "--order", "asc", "--json"))
+    rows = list(csv.DictReader(io.StringIO(said(capsys, *words, "--csv"))))
+    projects = [row["project"] for row in found["projects"]]
+
+    assert projects == ["/home/dev/notes", "/home/dev/atlas"]
+    assert [row["project"] for row in back["projects"]] == projects[::-1]
+    for row in (*found["rows"], *found["models"], *found["projects"]):
+        parts = [Decimal(part["list_cost_usd"]) for part in row["breakdown"]]
+        assert sum(parts) == Decimal(row["list_cost_usd"])
+    assert [row["model"] for row in rows] == ["claude-opus-5", "mystery-1"] * 3
+    assert "\n  mystery-1" in said(capsys, *words)
+
+
+def test_users_apps_kinds_and_tags_divide_and_choose(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["project", "add", "--kind", "devtools", "--", "-home-dev-atlas"]) == 0
+    capsys.readouterr()
+    for dimension in ("user", "app", "provider", "kind", "tag:team", "source"):
+        assert "mystery-1" in said(capsys, "by", dimension, "--breakdown")
+
+    def responses(*words: str) -> int:
+        found = msgspec.json.decode(said(capsys, "daily", "--json", *words))
+        count = found["totals"]["responses"]
+        assert isinstance(count, int)
+        return count
+
+    assert responses("--kind", "devtools") == 3
+    assert responses("--user", "", "--app", "", "--tag", "team=") == 6
+    assert responses("--source", "claude-code") == 6
+    assert "(no team)" in said(capsys, "by", "tag:team")
+    assert said(capsys, "by", "tag:=x", "--csv").startswith("tag:=x,")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["daily", "--tag", "team"],
+        ["daily", "--tag", "team=blue", "--tag", "team=red"],
+        ["by", "tag:"],
+        ["by", "colour"],
+        ["daily", "--breakdown", "colour"],
+    ],
+)
+def test_what_is_no_tag_and_no_dimension_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert capsys.readouterr().err
+
+
 def test_a_breakdown_needs_no_word(capsys: pytest.CaptureFixture[str]) -> None:
     found = msgspec.json.decode(said(capsys, "daily", "--breakdown", "--json"))
     by_project = msgspec.json.decode(

@@ -15,7 +15,9 @@ from reporting import (
     ATLAS,
     HOSTILE,
     NOTES,
+    RESPONSES,
     TODAY,
+    ZONES,
     ask,
     books_of,
     history,
@@ -33,25 +35,7 @@ from tollbook.ledger.overview import load_overview
 from tollbook.ledger.plan import Plan
 from tollbook.ledger.report import load
 
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
 SMALL_WORLD = sample_store()
-
-RESPONSES = st.builds(
-    lambda number, minutes, model, project, session: seen(
-        number,
-        instant("2026-10-24T00:00") + minutes * 60_000,
-        model=model,
-        project=project,
-        session=session,
-        evidence=number % 2 + 3,
-        tools=("Bash", "Read")[: number % 3],
-    ),
-    st.integers(1, 40),
-    st.integers(0, 30 * 24 * 60 - 1),
-    st.sampled_from(["claude-opus-5", "claude-haiku-5-5", "mystery", ""]),
-    st.sampled_from([ATLAS, NOTES, HOSTILE, None]),
-    st.sampled_from(["one", "two", HOSTILE, None]),
-)
 
 
 def summed(lines: tuple[Line, ...]) -> Tally:
@@ -147,36 +131,6 @@ def test_the_cost_is_the_lists_to_the_last_picodollar() -> None:
     one = 100 * 5 + 20_000 * 0 + 500 * 25
     read, written = parse_usd("0.01"), parse_usd("0.00625")
     assert report.total.used.list_cost == 2 * (one * 10**6 + read + written)
-
-
-def test_a_partial_response_is_a_lower_bound_with_an_estimate_beside_it() -> None:
-    report = ask(SMALL_WORLD, "agent")
-
-    main, helper = report.lines[1], report.lines[0]
-    assert (helper.name, main.name) == ("Explore", None)
-    assert main.estimated_cost is None
-    assert helper.used.partial_responses == 1
-    lacking = parse_usd("0.002485")  # 497 tokens at 5 dollars a million
-    assert helper.estimated_cost == helper.used.list_cost + lacking
-
-
-def test_a_model_without_a_complete_response_is_not_estimated() -> None:
-    partial = seen(1, "2026-11-20T15:00", evidence=3, usage={"output_tokens": 1})
-
-    assert ask(store_of([partial]), "day").total.estimated_cost is None
-
-
-def test_the_whole_ledger_helps_where_the_period_cannot() -> None:
-    store = store_of(
-        [
-            seen(1, "2026-11-01T15:00"),
-            seen(2, "2026-11-20T15:00", evidence=3, usage={"output_tokens": 1}),
-        ]
-    )
-
-    line = ask(store, "day", since=date(2026, 11, 20)).total
-
-    assert line.estimated_cost == line.used.list_cost + parse_usd("0.012475")
 
 
 @pytest.mark.parametrize(
@@ -322,6 +276,23 @@ def test_the_overview_shows_today_in_the_week_in_the_month() -> None:
     assert found.trend[-1][0] == TODAY
     assert sum(cost for _, cost in found.trend) == found.recent.total.used.list_cost
     assert summed(found.projects.lines) == summed(found.models.lines)
+
+
+def test_the_overview_divides_each_period_and_each_of_the_dearest() -> None:
+    found = load_overview(books_of(SMALL_WORLD), question("period", breakdown="model"))
+
+    for line in (*found.report.lines, *found.projects.lines):
+        assert summed(line.breakdown) == line.used
+        assert unpriced(line.breakdown) == unpriced((line,))
+    week = found.report.lines[1]
+    assert [part.name for part in week.breakdown] == [
+        "claude-haiku-4-5-20251001",
+        "claude-opus-5",
+        "claude-sonnet-5-5",
+        "mystery-1",
+    ]
+    assert estimated(week.breakdown) == week.estimated_cost
+    assert week.first_at == instant("2026-11-16T22:45")
 
 
 def test_the_order_of_arrival_changes_nothing() -> None:

@@ -26,6 +26,7 @@ from reporting import (
     store_of,
 )
 from tollbook.core.money import parse_usd, usd_exact
+from tollbook.core.observation import Part
 from tollbook.core.report import DIMENSIONS, Display, PlanShare
 from tollbook.ledger.blocks import load_blocks
 from tollbook.ledger.overview import load_overview
@@ -93,6 +94,16 @@ def test_terms_a_currency_and_a_plan_are_shown_beside_the_list(golden: Golden) -
 
     golden(GOLDEN / "money.txt", report_text(report, Ink(width=120)))
     golden(GOLDEN / "money.json", write_json(document(report)) + "\n")
+
+
+def test_requests_without_an_answer_are_said_to_have_failed() -> None:
+    lost = seen(1, "2026-11-20T15:00", parts=(Part("claude-opus-5", {}),))
+    lost = msgspec.structs.replace(lost, evidence=1, failure="429")
+    report = ask(store_of([lost, seen(2, "2026-11-20T15:00")]), "day")
+
+    assert "Failed: 1 request brought no answer." in report_text(report, Ink())
+    assert line_amounts(report.total, net=False)["failed_requests"] == 1
+    assert "Failed" not in report_text(ask(STORE, "day"), Ink())
 
 
 def test_an_empty_report_says_so() -> None:

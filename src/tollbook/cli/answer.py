@@ -32,7 +32,7 @@ def answer(app: App, options: dict[str, object], *, name: str, dimension: str) -
     asked = given(options)
     question = question_of(app, asked, name=name, dimension=dimension)
     app.refresh(quiet=asked.as_json or asked.as_csv)
-    report = load(books_of(app), question)
+    report = load(books_of(app, question), question)
     report = msgspec.structs.replace(
         report, lines=in_order(report, asked), display=display_of(app)
     )

@@ -15,6 +15,7 @@ from tollbook.cli.options import (
     display_of,
     filter_options,
     given,
+    order_option,
     question_of,
 )
 from tollbook.ledger.blocks import load_blocks
@@ -27,7 +28,7 @@ _RECENT = timedelta(days=2)  # and today: three days
 @click.command(name="blocks", epilog="Example: tollbook blocks --active")
 @click.option("--active", is_flag=True, help="Only the window that is not over")
 @click.option("--recent", is_flag=True, help="Only those of the last three days")
-@click.option("--order", type=click.Choice(["asc", "desc"]), help="Which way")
+@order_option
 @breakdown_option
 @filter_options
 @with_app
@@ -44,7 +45,7 @@ def command(app: App, /, *, active: bool, recent: bool, **options: object) -> No
         question = msgspec.structs.replace(question, since=first)
     app.refresh(quiet=asked.as_json or asked.as_csv)
     now = app.now if active else None
-    report, blocks = load_blocks(books_of(app), question, now=app.now, at=now)
+    report, blocks = load_blocks(books_of(app, question), question, now=app.now, at=now)
     report = msgspec.structs.replace(report, display=display_of(app))
     if asked.order == "desc":
         blocks.reverse()

@@ -6,16 +6,15 @@ import click
 
 from tollbook.cli.answer import answer
 from tollbook.cli.context import App, with_app
-from tollbook.cli.options import report_options
-from tollbook.core.report import DIMENSIONS
+from tollbook.cli.options import Dimension, report_options
 
 
 @click.command(name="by", epilog="Example: tollbook by tool --since week --model opus")
-@click.argument("dimension", metavar="DIM", type=click.Choice(DIMENSIONS))
+@click.argument("dimension", metavar="DIM", type=Dimension())
 @report_options
 @with_app
 def command(app: App, /, *, dimension: str, **options: object) -> None:
-    """What it cost by DIM: branch, family, agent, skill, tool, group, weekday, ...
+    """What it cost by DIM: branch, agent, tool, weekday, user, app, tag:NAME, ...
 
     A response that called several tools is counted once, under all of their names
     together, so that the lines add up.

@@ -12,10 +12,12 @@ import msgspec
 from tollbook.cli.context import App, no_scan_option, timezone_option
 from tollbook.config import USD
 from tollbook.core.calendar import WEEKDAYS, local_day, parse_period
-from tollbook.core.report import DIMENSIONS, Display
+from tollbook.core.control import KINDS
+from tollbook.core.report import DIMENSIONS, TAG, Display
 from tollbook.ledger.naming import Naming
 from tollbook.ledger.plan import Plan
 from tollbook.ledger.report import Books, Question
+from tollbook.wiring import make_control
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 SORTS = ("name", "cost", "tokens", "responses", "time")
@@ -31,13 +33,38 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     projects: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
+    kind: str | None = None
+    user: str | None = None
+    app: str | None = None
+    provider: str | None = None
+    source: str | None = None
+    tags: tuple[str, ...] = ()
     breakdown: str | None = None
     order: Literal["asc", "desc"] | None = None
     sort: str | None = None
 
 
+class Dimension(click.Choice[str]):
+    """One of the dimensions, or any tag: ``tag:team``."""
+
+    def __init__(self) -> None:
+        super().__init__(DIMENSIONS)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """What is no tag must be one of the names."""
+        if isinstance(value, str) and value.startswith(TAG) and value != TAG:
+            return value
+        return super().convert(value, param, ctx)
+
+
 def _many(name: str, target: str, text: str) -> Callable[[_F], _F]:
     return click.option(f"--{name}", target, multiple=True, metavar="NAME", help=text)
+
+
+def _one(name: str, text: str) -> Callable[[_F], _F]:
+    return click.option(f"--{name}", metavar="NAME", help=text)
 
 
 _FORM = (
@@ -58,6 +85,18 @@ _FILTERS = (
     ),
     _many("model", "models", "Only this model: any of its ids, or its family"),
     _many("session", "sessions", "Only this session: its id, or how the id begins"),
+    click.option("--kind", type=click.Choice(KINDS), help="Only projects of this kind"),
+    _one("user", "Only what this user asked for"),
+    _one("app", "Only what came through this application"),
+    _one("provider", "Only answers of this provider"),
+    _one("source", "Only responses that this source spoke of"),
+    click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Only what has this tag; without a VALUE, what has none of that name",
+    ),
     no_scan_option,
 )
 breakdown_option = click.option(
@@ -65,13 +104,16 @@ breakdown_option = click.option(
     is_flag=False,
     flag_value="model",
     metavar="[DIM]",
-    type=click.Choice(DIMENSIONS),
-    help=f"Split each line, by model or by one of: {', '.join(DIMENSIONS)}",
+    type=Dimension(),
+    help=f"Split each line, by model or by one of: {', '.join(DIMENSIONS)}, {TAG}NAME",
+)
+order_option = click.option(
+    "--order", type=click.Choice(["asc", "desc"]), help="Which way"
 )
 _SHAPE = (
     breakdown_option,
     click.option("--sort", type=click.Choice(SORTS), help="What lines stand by"),
-    click.option("--order", type=click.Choice(["asc", "desc"]), help="Which way"),
+    order_option,
 )
 
 
@@ -124,10 +166,26 @@ def question_of(app: App, asked: Given, *, name: str, dimension: str) -> Questio
         projects=asked.projects,
         models=asked.models,
         sessions=asked.sessions,
+        kind=asked.kind,
+        source=asked.source,
+        where=_where(asked),
     )
 
 
-def books_of(app: App) -> Books:
+def _where(asked: Given) -> dict[str, str | None]:
+    """The only value of some dimensions; an empty one is what nobody stated."""
+    named = {"user": asked.user, "app": asked.app, "provider": asked.provider}
+    found = {name: value or None for name, value in named.items() if value is not None}
+    for tag in asked.tags:
+        name, equals, value = tag.partition("=")
+        if not (name and equals) or TAG + name in found:
+            text = f"--tag {tag!r}: is no NAME=VALUE, or names a tag twice"
+            raise click.UsageError(text)
+        found[TAG + name] = value or None
+    return found
+
+
+def books_of(app: App, question: Question) -> Books:
     """Where the answers come from, under the user's own names and terms."""
     config, now, rater = app.config, app.now, app.rater
     return Books(
@@ -139,9 +197,21 @@ def books_of(app: App) -> Books:
             groups=config.projects.groups,
         ),
         pricer=rater,
+        kinds=_kinds(app, question),
         net=bool(config.prices.terms),
         plan=_plan(app),
     )
+
+
+def _kinds(app: App, question: Question) -> dict[str, str]:
+    """The kind of every registered project, where the question is about kinds."""
+    if question.kind is None and "kind" not in (question.dimension, question.breakdown):
+        return {}
+    control = make_control(app.config)
+    try:
+        return {project.id: project.kind for project in control.projects()}
+    finally:
+        control.close()
 
 
 def _plan(app: App) -> Plan | None:

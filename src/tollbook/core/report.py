@@ -26,11 +26,27 @@ DIMENSIONS = (
     "agent",
     "skill",
     "tool",
+    "kind",
+    "provider",
+    "app",
+    "user",
+    "machine",
+    "key",
+    "source",
 )
+"""What a line may stand for. A tag, ``tag:team``, may stand beside these."""
+
 TIME_DIMENSIONS = frozenset({"day", "week", "month", "weekday", "hour"})
+TAG = "tag:"
+"""Begins the name of a tag, which is a dimension, too."""
 
 Unpriced = Mapping[str, Mapping[str, int]]
 """Counts that have no price, by model and unit."""
+
+
+def tag_of(dimension: str) -> str:
+    """The name of the tag that a dimension is; empty when it is none."""
+    return dimension.removeprefix(TAG) if dimension.startswith(TAG) else ""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,8 @@ from tollbook.http.query_shapes import (
     period_shape,
     row,
 )
-from tollbook.ledger.query import STORED, Ask, add_up, stored_dimension
+from tollbook.ledger.dimensions import STORED, stored_dimension
+from tollbook.ledger.query import Ask, add_up
 from tollbook.ports import TAG
 from tollbook.render.fields import moment
 

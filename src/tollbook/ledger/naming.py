@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tollbook.core.errors import NothingMatchesError
-from tollbook.ports import LedgerStore, UsageQuery
-from tollbook.render.safe import safe
-
-_LISTED_MAX = 12
 EVER = (-(10**15), 10**15)
 
 
@@ -104,78 +99,3 @@ class Naming:
 
 def _base(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-
-
-class Filter:
-    """Which totals a question is about."""
-
-    def __init__(self, **allowed: frozenset[str] | None) -> None:
-        self._allowed = {name: v for name, v in allowed.items() if v is not None}
-        self.by = frozenset(self._allowed)
-
-    def __call__(self, dimensions: Mapping[str, str | None]) -> bool:
-        """Whether a total's dimensions pass."""
-        return all(dimensions[n] in allowed for n, allowed in self._allowed.items())
-
-
-def filter_of(
-    store: LedgerStore,
-    naming: Naming,
-    *,
-    projects: Sequence[str] = (),
-    models: Sequence[str] = (),
-    sessions: Sequence[str] = (),
-) -> Filter:
-    """Find what the names of a question mean in this ledger.
-
-    Raises:
-        NothingMatchesError: One of them means nothing, or more than one session.
-    """
-    folders = _values(store, "project") if projects else ()
-    ids = _values(store, "model") if models else ()
-    chosen_projects: set[str] = set()
-    for wanted in projects:
-        found = naming.projects_called(wanted, folders)
-        if not found:
-            _refuse("project", wanted, [naming.project(f) or f for f in folders])
-        chosen_projects |= found
-    chosen_models: set[str] = set()
-    for wanted in models:
-        found = naming.models_called(wanted, ids)
-        if not found:
-            _refuse("model", wanted, [naming.model(raw) or raw for raw in ids])
-        chosen_models |= found
-    return Filter(
-        project=frozenset(chosen_projects) if projects else None,
-        model=frozenset(chosen_models) if models else None,
-        session=frozenset(_session(store, s) for s in sessions) if sessions else None,
-    )
-
-
-def _values(store: LedgerStore, dimension: str) -> list[str]:
-    query = UsageQuery(buckets=[EVER], by=frozenset({dimension}))
-    found = {total.dimensions[dimension] for total in store.totals(query)}
-    return sorted(value for value in found if value)
-
-
-def _session(store: LedgerStore, wanted: str) -> str:
-    found = store.sessions(wanted)
-    if wanted in found:
-        return wanted
-    if len(found) != 1:
-        _refuse("session", wanted, found or store.sessions(""), many=len(found) > 1)
-    return found[0]
-
-
-def _refuse(
-    what: str, wanted: str, known: Sequence[str], *, many: bool = False
-) -> None:
-    names = sorted(set(known))
-    names.sort(key=lambda name: wanted.lower() not in name.lower())
-    listed = ", ".join(safe(name) for name in names[:_LISTED_MAX])
-    more = max(0, len(names) - _LISTED_MAX)
-    rest = f" and {more} more" if more else ""
-    problem = "means more than one" if many else "is not in the ledger"
-    there = f"there are {listed}{rest}" if names else "the ledger is empty"
-    message = f"{what} {safe(wanted)!r} {problem}; {there}"
-    raise NothingMatchesError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from tollbook.core.calendar import month_of, week_of
 from tollbook.core.report import Line, Report
 from tollbook.core.tally import Tally
-from tollbook.ledger.report import Books, Question, load
+from tollbook.ledger.report import Books, Question, in_order, load
 
 TREND_DAYS = 30
 
@@ -54,35 +55,54 @@ def load_overview(books: Books, question: Question) -> Overview:
         report=msgspec.structs.replace(recent, dimension="period", lines=lines),
         trend=tuple((day, costs.get(day.isoformat(), 0)) for day in shown),
         recent=recent,
-        projects=load(books, msgspec.structs.replace(tops, dimension="project")),
-        models=load(books, msgspec.structs.replace(tops, dimension="model")),
+        projects=_top(books, tops, "project"),
+        models=_top(books, tops, "model"),
     )
+
+
+def _top(books: Books, question: Question, dimension: str) -> Report:
+    """The dearest first."""
+    report = load(books, msgspec.structs.replace(question, dimension=dimension))
+    best = sorted(report.lines, key=lambda line: -line.used.list_cost)
+    return msgspec.structs.replace(report, lines=tuple(best))
 
 
 def _span(name: str, first: date, days: tuple[Line, ...], *, end: date) -> Line:
     """The sum of some daily lines."""
     since, before = first.isoformat(), end.isoformat()
-    chosen = [line for line in days if since <= line.place < before]
+    return _sum(name, since, [line for line in days if since <= line.place < before])
+
+
+def _sum(name: str | None, place: str, lines: Sequence[Line]) -> Line:
+    """Some lines as one; parts that stand for the same are one part."""
     used = Tally()
     unpriced: dict[str, dict[str, int]] = {}
     estimated = None
-    for line in chosen:
+    parts: dict[tuple[str, str | None], list[Line]] = {}
+    for line in lines:
         used = used.plus(line.used)
         for model, units in line.unpriced.items():
             known = unpriced.setdefault(model, {})
             for unit, count in units.items():
                 known[unit] = known.get(unit, 0) + count
-    if any(line.estimated_cost is not None for line in chosen):
+        for part in line.breakdown:
+            parts.setdefault((part.place, part.name), []).append(part)
+    if any(line.estimated_cost is not None for line in lines):
         estimated = sum(
             line.used.list_cost if line.estimated_cost is None else line.estimated_cost
-            for line in chosen
+            for line in lines
         )
-    models = {model for line in chosen for model in line.models}
+    seen = [at for line in lines for at in (line.first_at, line.last_at) if at]
     return Line(
         name=name,
-        place=since,
+        place=place,
+        path=lines[0].path if lines else None,
         used=used,
         unpriced=unpriced,
         estimated_cost=estimated,
-        models=tuple(sorted(models)),
+        first_at=min(seen, default=None),
+        last_at=max(seen, default=None),
+        models=tuple(sorted({model for line in lines for model in line.models})),
+        projects=tuple(sorted({each for line in lines for each in line.projects})),
+        breakdown=tuple(_sum(key[1], key[0], parts[key]) for key in in_order(parts)),
     )

@@ -6,39 +6,19 @@ counts, the same picodollars, the same estimate for responses that ended early.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 
 import msgspec
 
 from tollbook.core.calendar import Bucket
 from tollbook.core.report import Line
-from tollbook.ledger.estimate import Basis, Estimator, bases
-from tollbook.ledger.naming import EVER, Naming
+from tollbook.core.slots import DAY_MS
+from tollbook.ledger.dimensions import JOINED, called, stored_dimension
+from tollbook.ledger.estimate import make_estimator, month_pieces
+from tollbook.ledger.naming import Naming
 from tollbook.ledger.report import Books, Key, Sum
-from tollbook.ports import TAG, Total, UsageQuery
-
-STORED = {
-    "project": "project",
-    "group": "project",
-    "kind": "project",
-    "session": "session",
-    "model": "model",
-    "family": "model",
-    "branch": "branch",
-    "agent": "agent",
-    "skill": "skill",
-    "tool": "tools",
-    "provider": "provider",
-    "app": "app",
-    "user": "user",
-    "machine": "machine",
-    "key": "key",
-    "source": "source",
-}
-"""What may be asked for, and the store's dimension it is made of. Tags come on top."""
-
-_JOINED = "+"  # between the sources that spoke of one response
-_tools = msgspec.json.Decoder(list[str]).decode
+from tollbook.ports import Total, UsageQuery
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,32 +50,41 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...]
 
 
-def stored_dimension(by: str) -> str | None:
-    """The store's dimension behind a name; ``None``: there is no such name."""
-    if by.startswith(TAG) and by != TAG:
-        return by
-    return STORED.get(by)
-
-
 def add_up(books: Books, ask: Ask) -> Sums:
     """Answer a question."""
-    totals = chosen_totals(books, ask)
+    pieces = list(_pieces(books, ask.buckets))
+    cut = msgspec.structs.replace(ask, buckets=[piece for _, piece, _ in pieces])
     everything = Sum(("", None))
     sums: dict[Key, Sum] = {}
-    for total in totals:
+    for total in chosen_totals(books, cut):
+        number, _, month = pieces[total.bucket]
         model = books.naming.model(total.dimensions["model"]) or ""
-        key = _key(total, ask, books.naming)
+        key = _key(total, ask, books)
         if key not in sums:
             sums[key] = Sum(key)
-        bucket = (f"{total.bucket}", None)
+        bucket = (f"{number}", None)
         for line in (everything, sums[key]):
-            line.add(total, model, total.last_at)
-            line.part(bucket).add(total, model, total.last_at)
-    estimator = _estimator(books, totals)
+            line.add(total, model, month)
+            line.part(bucket).add(total, model, month)
+    estimator = make_estimator(
+        books.store, books.naming, books.pricer, everything.partials
+    )
     return Sums(
         total=everything.line(books.naming, estimator),
         lines=tuple(sums[key].line(books.naming, estimator) for key in sums),
     )
+
+
+def _pieces(
+    books: Books, buckets: Sequence[Bucket]
+) -> Iterator[tuple[int, Bucket, date]]:
+    """Buckets cut by months, by which responses that ended early are estimated."""
+    spans = books.store.coverage().sources.values()
+    seen = [at for span in spans for at in span if at is not None] or [0]
+    used = (min(seen), max(seen) + DAY_MS)
+    for number, bucket in enumerate(buckets):
+        for piece, month in month_pieces(bucket, used):
+            yield number, piece, month
 
 
 def chosen_totals(books: Books, ask: Ask, *more: str) -> list[Total]:
@@ -126,7 +115,7 @@ def _counts(dimensions: Mapping[str, str | None], where: Where) -> bool:
         return False
     if where.source is None:
         return True
-    return where.source in (dimensions["source"] or "").split(_JOINED)
+    return where.source in (dimensions["source"] or "").split(JOINED)
 
 
 class ModelFilter:
@@ -145,39 +134,9 @@ class ModelFilter:
         return naming.model(raw) in self._names or naming.family(raw) in self._wanted
 
 
-def _key(total: Total, ask: Ask, naming: Naming) -> Key:
-    by = ask.by
-    if by is None:
+def _key(total: Total, ask: Ask, books: Books) -> Key:
+    if ask.by is None:
         return "", None
-    value = total.dimensions[STORED.get(by, by)]
-    match by:
-        case "model":
-            name = naming.model(value)
-        case "family":
-            name = naming.family(value)
-        case "project":
-            name = naming.project(value)
-        case "group":
-            name = naming.group(value)
-        case "kind":
-            name = ask.kinds.get(value or "")
-        case "tool":
-            name = ", ".join(_tools(value)) if value else None
-        case _:
-            name = value
+    value = total.dimensions[stored_dimension(ask.by) or ""]
+    name = called(ask.by, value, books.naming, ask.kinds)
     return name or "", name
-
-
-def _estimator(books: Books, totals: Iterable[Total]) -> Estimator:
-    """Means come from what was chosen; where it holds too little, from everything."""
-    asked = _bases(books, totals)
-    ever: Mapping[str, Basis] = {}
-    if any(basis.is_open for basis in asked.values()):
-        query = UsageQuery(buckets=[EVER], by=frozenset({"model"}))
-        ever = _bases(books, books.store.totals(query))
-    return Estimator(asked, ever, books.pricer)
-
-
-def _bases(books: Books, totals: Iterable[Total]) -> dict[str, Basis]:
-    name = books.naming.model
-    return bases((name(t.dimensions["model"]) or "", t.tally) for t in totals)

@@ -7,7 +7,7 @@ counts and the same picodollars.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta, tzinfo
 
 import msgspec
@@ -21,13 +21,16 @@ from tollbook.core.calendar import (
     hour_buckets,
     local_day,
     local_time,
+    month_of,
     week_of,
 )
 from tollbook.core.observation import Instant
 from tollbook.core.report import Known, Line, PlanShare, Report
 from tollbook.core.tally import UNITS, Pricer, Tally
-from tollbook.ledger.estimate import Basis, Estimator, Partials, bases
-from tollbook.ledger.naming import EVER, Naming, filter_of
+from tollbook.ledger.dimensions import called, stored_dimension
+from tollbook.ledger.estimate import Estimator, Partials, make_estimator
+from tollbook.ledger.filters import Wanted, filter_of
+from tollbook.ledger.naming import EVER, Naming
 from tollbook.ledger.plan import Plan, plan_share
 from tollbook.ports import Coverage, LedgerStore, Total, UsageQuery
 
@@ -36,21 +39,9 @@ Key = tuple[str, str | None]
 
 _ONE_DAY = timedelta(days=1)
 _COUNTERS = (*UNITS, "other_units")
-_STORED = {
-    "project": "project",
-    "group": "project",
-    "session": "session",
-    "model": "model",
-    "family": "model",
-    "branch": "branch",
-    "agent": "agent",
-    "skill": "skill",
-    "tool": "tools",
-}
-"""The store's dimension that each of ours is made of."""
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class Question(Wanted, frozen=True, kw_only=True):
     """What a report is about."""
 
     name: str
@@ -62,9 +53,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     zone: tzinfo
     zone_name: str = "UTC"
     week_start: int = 0
-    projects: Sequence[str] = ()
-    models: Sequence[str] = ()
-    sessions: Sequence[str] = ()
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +61,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     store: LedgerStore
     naming: Naming
     pricer: Pricer
+    kinds: Mapping[str, str] = {}  # of registered projects, where they matter
     net: bool = False
     plan: Plan | None = None
 
@@ -90,8 +79,8 @@ class Sum:
         self.folders: set[str] = set()
         self.parts: dict[Key, Sum] = {}
 
-    def add(self, total: Total, model: str, priced_at: Instant) -> None:
-        """Count a total in; ``model`` is its canonical name."""
+    def add(self, total: Total, model: str, month: date) -> None:
+        """Count a total in; ``model`` is its canonical name, ``month`` a first day."""
         tally = total.tally
         self.tally = tally if self.tally is None else self.tally.plus(tally)
         self.costs[model] = self.costs.get(model, 0) + tally.list_cost
@@ -100,7 +89,7 @@ class Sum:
         if folder:
             self.folders.add(folder)
         if tally.partial_responses:
-            key = (model, priced_at)
+            key = (model, month)
             self.partials[key] = self.partials.get(key, 0) + tally.partial_responses
         if not total.priced:
             units = self.unpriced.setdefault(model, {})
@@ -176,9 +165,8 @@ class Loader:
         self.chosen = filter_of(
             books.store,
             books.naming,
-            projects=question.projects,
-            models=question.models,
-            sessions=question.sessions,
+            wanted=question,
+            kinds=books.kinds,
         )
         self.coverage = books.store.coverage()
         self.days = days_of(question, self.coverage)
@@ -189,10 +177,13 @@ class Loader:
             self.dates = [local_day(start, question.zone) for start, _ in buckets]
         elif self.days is not None:
             self.dates, self.buckets = day_buckets(self.days, question.zone)
-        self.ends = [end - 1 for _, end in self.buckets]
         if "hour" in self.kinds:
             self._split_into_hours()
-        self.times = {k: self._time_keys(k) for k in self.kinds if k not in _STORED}
+        self.months = [month_of(day) for day in self.dates]
+        self.stored = {kind: stored_dimension(kind) for kind in self.kinds}
+        self.times = {
+            k: self._time_keys(k) for k, s in self.stored.items() if s is None
+        }
 
     def _split_into_hours(self) -> None:
         """Hours, of the days that have any usage."""
@@ -200,7 +191,6 @@ class Loader:
         active = sorted({total.bucket for total in self.books.store.totals(query)})
         hours = [(n, hour) for n in active for hour in hour_buckets(self.buckets[n])]
         self.dates = [self.dates[n] for n, _ in hours]
-        self.ends = [self.ends[n] for n, _ in hours]
         self.buckets = [hour for _, hour in hours]
 
     def _time_keys(self, kind: str) -> list[Key]:
@@ -218,8 +208,8 @@ class Loader:
         question = self.question
         totals = self._totals()
         sums, total = self._add_up(totals)
-        estimator = self._estimator(totals)
-        naming = self.books.naming
+        books, naming = self.books, self.books.naming
+        estimator = make_estimator(books.store, naming, books.pricer, total.partials)
         days = self.days
         return Report(
             name=question.name,
@@ -231,18 +221,20 @@ class Loader:
             lines=tuple(sums[key].line(naming, estimator) for key in in_order(sums)),
             total=total.line(naming, estimator),
             known=self._known(),
-            net=self.books.net,
+            net=books.net,
             plan=self._plan(totals),
         )
 
     def _totals(self) -> list[Total]:
-        by = {_STORED[kind] for kind in self.kinds if kind in _STORED}
+        by = {stored for stored in self.stored.values() if stored is not None}
         by |= {"model"} | self.chosen.by
         if "session" in by:
             by.add("project")
         if not self.buckets:
             return []
-        query = UsageQuery(buckets=self.buckets, by=frozenset(by))
+        query = UsageQuery(
+            buckets=self.buckets, by=frozenset(by), where=self.chosen.where
+        )
         return self.books.store.totals(query)
 
     def _add_up(self, totals: Iterable[Total]) -> tuple[dict[Key, Sum], Sum]:
@@ -253,49 +245,25 @@ class Loader:
             if not self.chosen(total.dimensions):
                 continue
             model = self.books.naming.model(total.dimensions["model"]) or ""
-            end = self.ends[total.bucket]
+            month = self.months[total.bucket]
             key = self._key(dimension, total)
             if key not in sums:
                 sums[key] = Sum(key)
-            everything.add(total, model, end)
-            sums[key].add(total, model, end)
+            everything.add(total, model, month)
+            sums[key].add(total, model, month)
             if breakdown is not None:
                 part = sums[key].part(self._key(breakdown, total))
-                part.add(total, model, end)
+                part.add(total, model, month)
         return sums, everything
 
     def _key(self, kind: str, total: Total) -> Key:
-        if kind in self.times:
+        stored = self.stored[kind]
+        if stored is None:
             return self.times[kind][total.bucket]
-        naming = self.books.naming
-        value = total.dimensions[_STORED[kind]]
-        match kind:
-            case "model":
-                name = naming.model(value)
-            case "family":
-                name = naming.family(value)
-            case "project":
-                name = naming.project(value)
-            case "group":
-                name = naming.group(value)
-            case "tool":
-                return value or "", ", ".join(_tools(value)) if value else None
-            case _:
-                name = value
-        return (name or "").lower(), name
-
-    def _estimator(self, totals: Iterable[Total]) -> Estimator:
-        """Means come from the whole period, whatever was chosen of it."""
-        asked = self._bases(totals)
-        ever = {}
-        if any(basis.is_open for basis in asked.values()):
-            query = UsageQuery(buckets=[EVER], by=frozenset({"model"}))
-            ever = self._bases(self.books.store.totals(query))
-        return Estimator(asked, ever, self.books.pricer)
-
-    def _bases(self, totals: Iterable[Total]) -> dict[str, Basis]:
-        name = self.books.naming.model
-        return bases((name(t.dimensions["model"]) or "", t.tally) for t in totals)
+        value = total.dimensions[stored]
+        name = called(kind, value, self.books.naming, self.books.kinds)
+        place = value if kind == "tool" else name and name.lower()
+        return place or "", name
 
     def _known(self) -> Known:
         question, chosen = self.question, self.chosen
@@ -307,16 +275,13 @@ class Loader:
         calls = self.books.store.unrecorded(start, end)
         return Known(
             sources=self.coverage.sources,
-            unrecorded_calls=sum(
-                chosen({"project": c.project, "model": c.model, "session": c.session})
-                for c in calls
-            ),
+            unrecorded_calls=sum(map(chosen.counts, calls)),
             problems=self.coverage.problems,
         )
 
     def _plan(self, totals: Iterable[Total]) -> PlanShare | None:
         plan, days = self.books.plan, self.days
-        if plan is None or days is None or self.chosen.by:
+        if plan is None or days is None or self.chosen:
             return None
         since = self.question.since or days[0]
         before = self.question.before or self.question.today + _ONE_DAY
@@ -348,6 +313,3 @@ def _day_key(kind: str, day: date, week_start: int) -> Key:
         case _:
             name = day.isoformat()
     return name, name
-
-
-_tools = msgspec.json.Decoder(list[str]).decode

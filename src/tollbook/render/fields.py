@@ -55,6 +55,7 @@ def line_amounts(line: Line, *, net: bool) -> dict[str, object]:
     amounts: dict[str, object] = {
         "models": line.models,
         "responses": used.responses,
+        "failed_requests": used.failed_requests,
         "partial_responses": used.partial_responses,
         "missing_responses": used.missing_responses,
         "tokens": line.tokens,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from tollbook.core.money import Money, usd_exact
-from tollbook.core.report import Report
+from tollbook.core.report import Line, Report
 from tollbook.render.fields import line_fields
 from tollbook.render.figures import money
 from tollbook.render.ink import Ink
@@ -40,12 +40,30 @@ def overview_text(
 
 
 def _now(report: Report) -> Table:
-    lines = report.lines
-    names = [(line.name or "").capitalize() for line in lines]
+    named = [((line.name or "").capitalize(), line) for line in report.lines]
+    texts, lines, inner = _with_parts(report, named)
     return Table(
-        columns=[Column(title="", texts=names, right=False), *figures(report, lines)],
+        columns=[Column(title="", texts=texts, right=False), *figures(report, lines)],
+        inner=inner,
         total=False,
     )
+
+
+def _with_parts(
+    report: Report, named: Sequence[tuple[str, Line]]
+) -> tuple[list[str], list[Line], frozenset[int]]:
+    """Names and lines with the parts below each, and which of them are parts."""
+    texts: list[str] = []
+    lines: list[Line] = []
+    inner: set[int] = set()
+    for name, line in named:
+        texts.append(name)
+        lines.append(line)
+        for part in line.breakdown:
+            inner.add(len(lines))
+            texts.append(f"  {name_of(part, report.breakdown or '')}")
+            lines.append(part)
+    return texts, lines, frozenset(inner)
 
 
 def _trend(report: Report, trend: Trend, ink: Ink) -> list[str]:
@@ -64,23 +82,24 @@ def _trend(report: Report, trend: Trend, ink: Ink) -> list[str]:
 
 
 def _top(report: Report) -> Table:
-    best = sorted(report.lines, key=lambda line: -line.used.list_cost)
-    lines = best[:_TOPS]
-    names = [name_of(line, report.dimension) for line in lines]
-    more = len(best) - len(lines)
+    named = [(name_of(line, report.dimension), line) for line in report.lines[:_TOPS]]
+    more = len(report.lines) - len(named)
     title = f"Top {report.dimension}s" + (f" ({more} more)" if more else "")
+    texts, lines, inner = _with_parts(report, named)
+    costs = [line.used.list_cost for line in lines]
     return Table(
         columns=[
             Column(
                 title=title,
-                texts=names,
+                texts=texts,
                 right=False,
                 least=24,
-                tail=report.dimension == "project",
+                tail=report.dimension == "project" and not inner,
             ),
             *figures(report, lines),
         ],
-        bars=[line.used.list_cost for line in lines],
+        bars=[0 if n in inner else cost for n, cost in enumerate(costs)],
+        inner=inner,
         total=False,
     )
 
@@ -92,7 +111,6 @@ def overview_document(
     days = [{"day": day, "list_cost_usd": usd_exact(cost)} for day, cost in trend]
     more: dict[str, object] = {"trend": days}
     for top in tops:
-        best = sorted(top.lines, key=lambda line: -line.used.list_cost)
-        fields = [line_fields(line, top.dimension, top) for line in best]
+        fields = [line_fields(line, top.dimension, top) for line in top.lines]
         more[f"{top.dimension}s"] = fields
     return document(report, **more)

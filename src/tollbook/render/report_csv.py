@@ -43,7 +43,7 @@ def write_csv(titles: Iterable[str], rows: Iterable[Mapping[str, object]]) -> st
     """A table whose first line names its columns."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(titles)
+    writer.writerow(map(cell, titles))
     writer.writerows([cell(value) for value in row.values()] for row in rows)
     return text.getvalue()
 

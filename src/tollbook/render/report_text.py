@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tollbook.core.report import TIME_DIMENSIONS, Line, PlanShare, Report
+from tollbook.core.report import TIME_DIMENSIONS, Line, PlanShare, Report, tag_of
 from tollbook.render.figures import count, money, plural, short
 from tollbook.render.ink import Ink
 from tollbook.render.safe import safe
@@ -18,6 +18,7 @@ _NAMELESS = {
     "group": "(no group)",
     "project": "(no project)",
     "session": "(no session)",
+    "kind": "(not registered)",
 }
 _PATHS = {"project", "group", "branch"}
 _WHOLE = TIME_DIMENSIONS | {"session"}  # never cut: a whole id is of use elsewhere
@@ -28,7 +29,10 @@ _UNPRICED_MAX = 5
 
 def name_of(line: Line, dimension: str) -> str:
     """What a line is called on a screen."""
-    return safe(line.name) if line.name else _NAMELESS.get(dimension, "(unknown)")
+    if line.name:
+        return safe(line.name)
+    tag = tag_of(dimension)
+    return f"(no {safe(tag)})" if tag else _NAMELESS.get(dimension, "(unknown)")
 
 
 def _base(project: str) -> str:
@@ -72,7 +76,7 @@ def _columns(report: Report, rows: Sequence[tuple[Line, str]]) -> Iterator[Colum
     used = [line.used for line in lines]
     kind = report.dimension
     yield Column(
-        title=kind.capitalize(),
+        title=safe(tag_of(kind)) or kind.capitalize(),
         texts=[name for _, name in rows],
         right=False,
         least=0 if kind in _WHOLE and report.breakdown is None else _NAME_MIN,
@@ -150,6 +154,9 @@ def notes(report: Report) -> Iterator[str]:
     used, known = report.total.used, report.known
     if used.partial_responses:
         yield _partial(report.total)
+    if used.failed_requests:
+        failed = plural(used.failed_requests, "request")
+        yield f"Failed: {failed} brought no answer."
     if used.missing_responses:
         missing = plural(used.missing_responses, "response")
         yield f"Missing: {missing} whose usage no file holds; they are not in the cost."
