@@ -1,4 +1,4 @@
-"""What Claude Code's events become."""
+"""``tollbook.formats.otlp_claude_code``: what Claude Code's events become."""
 
 from __future__ import annotations
 

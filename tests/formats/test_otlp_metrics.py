@@ -1,4 +1,4 @@
-"""What counters become."""
+"""``tollbook.formats.otlp_metrics``: what counters become."""
 
 from __future__ import annotations
 

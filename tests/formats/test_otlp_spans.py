@@ -1,4 +1,4 @@
-"""What spans of model calls become, in each dialect."""
+"""``tollbook.formats.otlp_spans``: what spans of model calls become, in each dialect."""
 
 from __future__ import annotations
 
