@@ -8,8 +8,8 @@ difference goes into the rollups.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
-from operator import mul
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 
 import apsw
 import msgspec
@@ -26,22 +26,18 @@ from tollbook.stores.sqlite.names import Names
 from tollbook.stores.sqlite.rows import (
     COLUMNS,
     CONTEXT,
-    OUTPUT,
-    UNITS,
-    WHOSE,
     Key,
     Row,
     RowReader,
     RowWriter,
     column,
     is_plain,
-    is_usual,
     key_of,
-    token_counts,
 )
 from tollbook.stores.sqlite.schema import TALLY_COLUMNS
 from tollbook.stores.sqlite.segments import Segment, encode_segment
 from tollbook.stores.sqlite.sums import Sums, columns_of, tally_of
+from tollbook.stores.sqlite.usual import Fresh, Usual
 
 _MESSAGE, _REQUEST = int(IdentityKind.MESSAGE), int(IdentityKind.REQUEST)
 _LISTED = ", ".join(f"events.{name}" for name in ("id", *COLUMNS))
@@ -50,21 +46,11 @@ _INSERT = (
     f"INSERT INTO events (id, {', '.join(COLUMNS)})"  # noqa: S608  # constants
     f" VALUES ({','.join('?' * (len(COLUMNS) + 1))})"
 )
-
-_INSERT_NEW = (
-    f"INSERT INTO events ({', '.join(COLUMNS)})"  # noqa: S608  # constants
-    f" VALUES ({','.join('?' * len(COLUMNS))})"
-)
 _ANY_REQUEST = "SELECT 1 FROM events WHERE kind = 1 LIMIT 1"
 _INDEX_REQUESTS = (  # paid for only where a source knows request ids alone
     "CREATE INDEX IF NOT EXISTS events_by_request_id ON events (request_id)"
     " WHERE kind = 0 AND request_id IS NOT NULL"
 )
-_FINAL = (1, 0, 0, 0)  # a response that is neither partial nor missing
-_UNTIMED = (0, 0, 0)  # nor failed, and nobody took its time
-
-_Fresh = tuple[Observation, str, int]
-"""The one observation of a response nobody has spoken of, its source and segment."""
 
 
 class Work:
@@ -83,7 +69,7 @@ class Work:
         self._writer = RowWriter(names, Contexts(connection, names))
         self._askers = Askers(connection)
         self._pricer = pricer
-        self._fresh: dict[Key, _Fresh] = {}
+        self._fresh: dict[Key, Fresh] = {}
         self._entries: dict[Key, Entry] = {}
         self._sums = Sums()
 
@@ -150,9 +136,18 @@ class Work:
         observations: Sequence[Observation],
         source: str,
         segment: int,
-    ) -> list[Observation]:
+    ) -> Sequence[Observation]:
         """Join observations; returns those that say something new."""
         fresh, entries = self._fresh, self._entries
+        told = zip(observations, repeat(source), repeat(segment), strict=False)
+        news = dict(zip(keys, told, strict=True))
+        if (
+            len(news) == len(keys)
+            and not _meet(news, fresh)
+            and not _meet(news, entries)
+        ):
+            fresh.update(news)  # as most batches: nobody has spoken of these
+            return observations
         kept = []
         for key, seen in zip(keys, observations, strict=True):
             if key in fresh:
@@ -260,28 +255,13 @@ class Work:
     # -- writing ---------------------------------------------------------------------
 
     def _write_fresh(self) -> None:
-        """Responses with one usual observation, which nearly all are, in bulk."""
-        token_prices, plain_row = self._pricer.token_prices, self._writer.plain_row
-        add, askers = self._sums.add, self._askers
-        rows: list[Row] = []
-        for key, (seen, source, segment) in self._fresh.items():
-            if is_usual(key, seen):
-                part, at = seen.parts[0], seen.at
-                prices = token_prices(part.model, seen.conditions, at)
-                if prices is not None:
-                    cost = sum(map(mul, prices, token_counts(part.usage)))
-                    row = plain_row(key, seen, (source, segment, cost))
-                    rows.append(row)
-                    marks = (1, 1, 0, row[OUTPUT]) if seen.lesser else _FINAL
-                    took = seen.latency_ms
-                    timed = _UNTIMED if took is None else (0, 1, took)
-                    place = (at // SLOT_MS, *row[WHOSE], True, askers[row[CONTEXT]])
-                    add(place, (*marks, *row[UNITS], 0, 0, 0, *timed, cost, cost))
-                    continue
-            self._entries[key] = Entry(seen, source, segment)
-        rows.sort()
+        """Usual responses in bulk; the others are entries like those known before."""
+        contexts = self._writer.contexts
+        usual = Usual(self._names, contexts, self._askers, self._pricer)
+        for key, fresh in usual.take(self._fresh):
+            self._entries[key] = Entry(*fresh)
         self._fresh = {}
-        self._db.executemany(_INSERT_NEW, rows)
+        usual.write(self._db, self._sums)
 
     def _settled(
         self, key: Key, entry: Entry, links: dict[Key, Entry]
@@ -354,6 +334,10 @@ class Work:
                 for segment in entry.more
             ],
         )
+
+
+def _meet(one: Mapping[Key, object], other: Mapping[Key, object]) -> bool:
+    return not one.keys().isdisjoint(other.keys())
 
 
 def _beside(found: list[Share]) -> list[Share]:

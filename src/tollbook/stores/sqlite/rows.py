@@ -9,7 +9,6 @@ import msgspec
 
 from tollbook.core.event import EventState, UsageEvent, lift
 from tollbook.core.identity import IdentityKind, identify, looks_like_the_providers
-from tollbook.core.money import Money
 from tollbook.core.observation import (
     MESSAGE,
     Evidence,
@@ -32,10 +31,7 @@ _AT = {name: place for place, name in enumerate(("id", *COLUMNS))}
 _UNITS_FROM = _AT[EVENT_UNIT_COLUMNS[0]]
 _UNITS_TO = _UNITS_FROM + len(EVENT_UNIT_COLUMNS)
 
-# Where they stand in a row that has no ``id`` yet.
-OUTPUT = COLUMNS.index("output_tokens")
-UNITS = slice(_UNITS_FROM - 1, _UNITS_TO - 1)
-WHOSE = slice(COLUMNS.index("session"), COLUMNS.index("model") + 1)
+# Where it stands in a row that has no ``id`` yet.
 CONTEXT = COLUMNS.index("context")
 
 Row = tuple[Any, ...]
@@ -70,7 +66,7 @@ class RowWriter:
 
     def __init__(self, names: Names, contexts: Contexts) -> None:
         self._names = names
-        self._contexts = contexts
+        self.contexts = contexts
 
     def row(
         self,
@@ -93,37 +89,14 @@ class RowWriter:
             event.conditions, event.sidechain, event.copied, event.evidence,
             tally.partial_responses > 0, event.provider, event.app, event.user,
             event.machine, event.key, event.tags, event.failure,
-            _units(event.parts[0].usage) if len(event.parts) == 1 else (),
+            units_of(event.parts[0].usage) if len(event.parts) == 1 else (),
         )  # fmt: skip
         return (
             *key, event.request_id, event.first_at, event.at,
             names[event.session], names[event.project], names[model],
-            self._contexts[context], segment, priced, *tally[4:10],
+            self.contexts[context], segment, priced, *tally[4:10],
             tally.list_cost, tally.net_cost, joined_to, event.stated_cost,
             event.latency_ms, None if state is None else _encode_state(state),
-        )  # fmt: skip
-
-    def plain_row(
-        self, key: Key, seen: Observation, told: tuple[str, int, Money]
-    ) -> Row:
-        """What ``row`` gives for one priced observation whose columns say everything.
-
-        ``told``: its source, its segment and what it costs.
-        """
-        names = self._names
-        part = seen.parts[0]
-        source, segment, cost = told
-        context = (
-            source, seen.branch, seen.agent, seen.skill, seen.tools,
-            seen.conditions, seen.sidechain, seen.copied, seen.evidence,
-            seen.lesser is not None, seen.provider, seen.app, seen.user,
-            seen.machine, seen.key, seen.tags, None, _units(part.usage),
-        )  # fmt: skip
-        return (
-            *key, seen.request_id, seen.first_at, seen.at,
-            names[seen.session], names[seen.project], names[part.model],
-            self._contexts[context], segment, 1, *token_counts(part.usage), 0,
-            cost, cost, None, seen.stated_cost, seen.latency_ms, None,
         )  # fmt: skip
 
 
@@ -169,9 +142,9 @@ def token_counts(usage: Mapping[str, int]) -> Iterable[int]:
     return [usage.get(unit, 0) for unit in _TOKEN_ORDER]
 
 
-def _units(usage: Mapping[str, int]) -> tuple[str, ...]:
+def units_of(usage: Mapping[str, int]) -> tuple[str, ...]:
     """Whose counts are known, where they are not just those of all tokens."""
-    if usage.keys() == _TOKENS:
+    if tuple(usage) == _TOKEN_ORDER or usage.keys() == _TOKENS:
         return ()
     return tuple(unit for unit in EVENT_UNIT_COLUMNS if unit in usage)
 
