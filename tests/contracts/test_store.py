@@ -65,6 +65,7 @@ BUCKETS = (
     (START + 3_600_000, START + 8 * 900_000),
     (START + 8 * 900_000, START + DAY_MS),
 )
+LONG_BY = [(), ("project",), ("project", "model"), *((name,) for name in ASKERS)]
 LONG = (
     (START - 3 * DAY_MS, START + 1_000_001),
     (START + 1_000_001, START + 9 * DAY_MS),
@@ -140,7 +141,7 @@ def what_follows(store: LedgerStore) -> dict[str, object]:
     queries += [("user", "project"), ("source", "model"), ("app", "key"), DIMENSIONS]
     return {
         **{f"totals {by}": totals(store, *by) for by in queries},
-        **{f"days {by}": totals(store, by, buckets=LONG) for by in ASKERS},
+        **{f"days {by}": totals(store, *by, buckets=LONG) for by in LONG_BY},
         **{f"totals where {where}": totals(store, where=where) for where in FILTERS},
         "events": events(store),
         **listings(store),

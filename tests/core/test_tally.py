@@ -48,7 +48,7 @@ def test_shares_add_up_to_the_event(said: tuple[str, Observation]) -> None:
         for part in response.parts
     ]
 
-    assert total.responses == 1
+    assert total.responses + total.failed_requests == 1
     assert total.list_cost == sum(cost for cost, _, _ in costs)
     assert total.net_cost == sum(net for _, net, _ in costs)
     assert sum(total[4:13]) == sum(
@@ -116,6 +116,7 @@ def test_a_part_that_counted_nothing_has_no_share() -> None:
         (Evidence.REPORTED, {OUTPUT: int(Evidence.PARTIAL)}, (1, 1, 0, 2)),
         (Evidence.PARTIAL, None, (1, 1, 0, 2)),
         (Evidence.ESTIMATED, None, (1, 1, 0, 2)),
+        (Evidence.REPORTED, {INPUT: int(Evidence.ESTIMATED)}, (1, 0, 0, 0)),
     ],
 )
 def test_a_count_that_is_not_final_is_a_lower_bound(

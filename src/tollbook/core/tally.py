@@ -124,7 +124,8 @@ def _standing(event: UsageEvent) -> _Standing:
         return _Standing(0, 0, 0, 1, *timed)
     if event.evidence == _MISSING:
         return _Standing(1, 0, 1, 0, *timed)
-    partial = int(event.lesser is not None or event.evidence <= _PARTIAL)
+    less = (event.lesser or {}).values()
+    partial = int(event.evidence <= _PARTIAL or _PARTIAL in less)
     return _Standing(1, partial, 0, 0, *timed)
 
 
