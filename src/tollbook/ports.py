@@ -11,6 +11,8 @@ import msgspec
 from tollbook.core.control import AuditEntry, Credential
 from tollbook.core.control import Key as Key  # noqa: PLC0414  # known as ports.Key
 from tollbook.core.control import Project as Project  # noqa: PLC0414  # the same
+from tollbook.core.coverage import Coverage as Coverage  # noqa: PLC0414  # the same
+from tollbook.core.coverage import Health as Health  # noqa: PLC0414  # the same
 from tollbook.core.event import UsageEvent
 from tollbook.core.measure import Measure
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
@@ -175,6 +177,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     models: frozenset[str] | None = None
     source: str | None = None  # it is among those that spoke of the response
     where: Mapping[str, str | None] = {}  # as in ``UsageQuery``
+    in_doubt: bool = False  # only answers whose usage is not, or not fully, reported
     after: tuple[Instant, str] | None = None  # time and id of the last event known
     newest_first: bool = True
     limit: int
@@ -194,27 +197,6 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
     source: str
     origin: str
     line: StatementLine
-
-
-class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of the truth the ledger can know."""
-
-    responses: int
-    unrecorded_calls: int  # requests that were sent and whose answer no line holds
-    problems: int
-    sources: Mapping[str, tuple[Instant | None, Instant | None]]
-    """First and last event: to the quarter hour of one source, to the day of several."""
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store is made of, for whoever looks after it."""
-
-    engine: str  # "SQLite 3.54.1"
-    schema: int  # 0 where there are no numbered tables
-    price_version: str | None
-    responses: int
-    batches: int  # of facts, as this store keeps them
-    recorded_at: Instant | None  # when the latest of them was stored
 
 
 class LedgerStore(Protocol):
@@ -258,8 +240,10 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def facts(self, after: int, limit: int) -> list[Fact]:
+    def facts(self, after: int, limit: int, *, source: str | None = None) -> list[Fact]:
         """The first batches of facts whose number is above ``after``, in order.
+
+        ``source``: only what this one said.
 
         Raises:
             StoreDamagedError: Facts are damaged.
@@ -281,7 +265,10 @@ class LedgerStore(Protocol):
     def find_events(
         self, *, session: str | None = None, response: str | None = None
     ) -> Iterator[StoredEvent]:
-        """The events of a session, or of a message or request id, in time order."""
+        """The events of a session in time order; those of an id, the latest first.
+
+        A message id that is none of the provider's may be that of many responses.
+        """
         ...
 
     def page(self, query: EventQuery) -> list[ListedEvent]:
@@ -306,7 +293,22 @@ class LedgerStore(Protocol):
         ...
 
     def problems(self) -> list[Problem]:
-        """Every problem that still stands, by origin and line."""
+        """Every problem that stands and nobody acknowledged, by origin and line."""
+        ...
+
+    def acknowledged(self) -> list[tuple[Problem, Instant]]:
+        """Every problem that stands and was acknowledged, and when."""
+        ...
+
+    def acknowledge(self, origin: str | None, *, now: Instant) -> int:
+        """Keep that an origin's problems, or all, are known, until they go away.
+
+        Returns:
+            How many were not.
+
+        Raises:
+            StoreUnavailableError: Nothing was changed.
+        """
         ...
 
     def coverage(self) -> Coverage:

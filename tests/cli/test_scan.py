@@ -104,9 +104,34 @@ def test_a_problem_is_shown_with_its_place_and_code(program: Program) -> None:
     assert f"{path}:2" in program.text("problems")
     assert program.json("problems")["counts"] == {"line-not-json": 1}
     assert program.text("problems", "--csv").splitlines()[0] == (
-        "origin,line,code,message"
+        "origin,line,code,message,acknowledged_at"
     )
     assert program.json("problems", "--code", "line-time")["rows"] == []
+
+
+def test_a_problem_of_a_file_that_is_gone_can_be_acknowledged(
+    program: Program,
+) -> None:
+    path = program.write("one", answer(1), b'{"message":{"usage":', answer(2))
+    other = program.write("two", b'{"message":{"usage":', answer(3))
+    program.text("scan")
+    path.unlink()
+    assert "problems" in program.text("doctor", code=1)
+
+    assert (
+        b"no problem has this origin"
+        in program("problems", "--acknowledge", "nowhere").stderr
+    )
+    done = program.text("problems", "--acknowledge", str(path))
+    assert done == "took note of 1 problem\n"
+    assert program.json("problems")["counts"] == {"line-not-json": 1}
+    assert program.text("problems", "--acknowledge", "all") == done
+    program.text("doctor")
+    assert program.text("problems").startswith("no problems")
+    every = program.text("problems", "--all")
+    assert f"{path}:2" in every
+    assert f"{other}:1" in every
+    assert every.count("  acknowledged 20") == 2
 
 
 def test_the_doctor_is_content_with_a_sound_ledger(program: Program) -> None:

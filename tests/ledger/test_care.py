@@ -21,7 +21,13 @@ from tollbook.core.observation import (
 from tollbook.core.problem import Problem
 from tollbook.core.rate import Rater
 from tollbook.ledger.doctor import CARE, Finding, examine
-from tollbook.ledger.show import NotFoundError, ResponseView, SessionView, find
+from tollbook.ledger.show import (
+    NAMESAKES_MAX,
+    NamesakesView,
+    NotFoundError,
+    SessionView,
+    find,
+)
 from tollbook.ledger.verify import verify
 from tollbook.ports import Batch
 from tollbook.prices import load_catalogue
@@ -144,12 +150,25 @@ def test_a_session_has_its_agents_calls_and_statements() -> None:
 def test_a_response_explains_its_cost() -> None:
     found = find(store_of(seen(1)), RATER, f"msg_01{1:022d}")
 
-    assert isinstance(found, tuple)
-    (view,) = found
-    assert isinstance(view, ResponseView)
+    assert isinstance(found, NamesakesView)
+    (view,) = found.responses
+    assert not found.more
     lines = [line for part in view.parts for line in part.lines]
     assert sum(line.amount for line in lines) == view.tally.list_cost
     assert view.context_tokens == 100
+
+
+def test_of_many_answers_with_one_id_the_latest_are_shown() -> None:
+    constant = [
+        msgspec.structs.replace(seen(n, at=NOW + n), message_id="msg_const")
+        for n in range(NAMESAKES_MAX + 1)
+    ]
+    found = find(store_of(*constant), RATER, "msg_const")
+
+    assert isinstance(found, NamesakesView)
+    assert found.more
+    requests = [view.stored.event.request_id for view in found.responses]
+    assert requests == [f"req_{n}" for n in range(NAMESAKES_MAX, 0, -1)]
 
 
 @pytest.mark.parametrize("name", ["", "nothing"])

@@ -8,30 +8,64 @@ import click
 import msgspec
 
 from tollbook.cli.context import App, no_scan_option, with_app
+from tollbook.core.errors import NothingMatchesError
+from tollbook.core.observation import Instant
 from tollbook.core.problem import Problem
 from tollbook.render.columns import columns
+from tollbook.render.fields import moment
+from tollbook.render.figures import plural
 from tollbook.render.report_csv import write_csv
 from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
+
+_ALL = "all"
+Listed = list[tuple[Problem, Instant | None]]
+"""Problems, and when each was acknowledged."""
 
 
 @click.command(
     name="problems", epilog="Example: tollbook problems --code line-not-json"
 )
 @click.option("--code", metavar="CODE", help="Only problems with this code")
+@click.option(
+    "--acknowledge",
+    metavar="ORIGIN",
+    help="Take note of a file's problems, or of all: they are listed no more",
+)
+@click.option("--all", "with_known", is_flag=True, help="Those you took note of, too")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with counts by code")
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV")
 @no_scan_option
 @with_app
-def command(app: App, code: str | None, *, as_json: bool, as_csv: bool) -> None:
-    """List the input that could not be used: where it is, what is wrong, what to do."""
+def command(
+    app: App,
+    code: str | None,
+    acknowledge: str | None,
+    *,
+    with_known: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """List the input that could not be used: where it is, what is wrong, what to do.
+
+    What you acknowledge (a file that is gone, say) no longer counts as a problem; it
+    comes back when the file is read again and the problem has been away.
+    """
     app.refresh(quiet=as_json or as_csv)
-    found = [p for p in app.store.problems() if code is None or p.code == code]
+    count = None if acknowledge is None else _acknowledge(app, acknowledge)
+    found = [
+        each
+        for each in _listed(app, with_known=with_known)
+        if code in (None, each[0].code)
+    ]
     if as_json:
         click.echo(_json(found))
     elif as_csv:
-        rows = [msgspec.to_builtins(problem) for problem in found]
-        click.echo(write_csv(Problem.__struct_fields__, rows), nl=False)
+        rows = map(_fields, found)
+        titles = (*Problem.__struct_fields__, "acknowledged_at")
+        click.echo(write_csv(titles, rows), nl=False)
+    elif count is not None:
+        click.echo(f"took note of {plural(count, 'problem')}")
     elif found:
         click.echo(_text(found))
     elif code is not None:
@@ -40,20 +74,43 @@ def command(app: App, code: str | None, *, as_json: bool, as_csv: bool) -> None:
         click.echo("no problems: everything that was found could be read")
 
 
-def _counts(found: list[Problem]) -> list[tuple[str, int]]:
-    return sorted(Counter(problem.code for problem in found).items())
+def _acknowledge(app: App, origin: str) -> int:
+    """Take note of problems; how many were news."""
+    count = app.store.acknowledge(None if origin == _ALL else origin, now=app.now)
+    known = {problem.origin for problem, _ in app.store.acknowledged()}
+    if origin not in {_ALL, *known}:
+        text = f"{safe(origin)}: no problem has this origin; `tollbook problems` lists them"
+        raise NothingMatchesError(text)
+    return count
 
 
-def _json(found: list[Problem]) -> str:
-    document = {"version": 1, "counts": dict(_counts(found)), "rows": found}
+def _listed(app: App, *, with_known: bool) -> Listed:
+    news: Listed = [(problem, None) for problem in app.store.problems()]
+    return sorted([*news, *app.store.acknowledged()]) if with_known else news
+
+
+def _fields(listed: tuple[Problem, Instant | None]) -> dict[str, object]:
+    problem, at = listed
+    return {**msgspec.structs.asdict(problem), "acknowledged_at": moment(at)}
+
+
+def _counts(found: Listed) -> list[tuple[str, int]]:
+    return sorted(Counter(problem.code for problem, _ in found).items())
+
+
+def _json(found: Listed) -> str:
+    rows = [_fields(each) for each in found]
+    document = {"version": 1, "counts": dict(_counts(found)), "rows": rows}
     return write_json(document)
 
 
-def _text(found: list[Problem]) -> str:
+def _text(found: Listed) -> str:
     lines = []
-    for problem in found:
+    for problem, at in found:
         place = f"{problem.origin}:{problem.line}" if problem.line else problem.origin
         lines += [safe(place), f"  {safe(problem.code)}: {safe(problem.message)}"]
+        if at is not None:
+            lines.append(f"  acknowledged {moment(at)}")
     counts = [(code, f"{number:,}") for code, number in _counts(found)]
     table = columns(("problem", "count"), counts, right=("count",))
     return "\n".join([*lines, "", table])

@@ -30,7 +30,9 @@ def command(app: App, name: str, *, as_json: bool) -> None:
         else:
             click.echo("\n".join(session_text(found, app.zone)))
     elif as_json:
-        click.echo(write_json(response_document(found)))
+        click.echo(write_json(response_document(found.responses, more=found.more)))
     else:
-        pages = ["\n".join(response_text(view, app.zone)) for view in found]
+        pages = ["\n".join(response_text(v, app.zone)) for v in found.responses]
+        if found.more:
+            pages.append(f"these are the latest {len(pages)}; older ones are not shown")
         click.echo("\n\n".join(pages))

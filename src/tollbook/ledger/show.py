@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
+from itertools import islice
 
 import msgspec
 
@@ -14,6 +15,9 @@ from tollbook.core.rate import PriceLine, Rater
 from tollbook.core.tally import Tally
 from tollbook.core.units import PROMPT_UNITS
 from tollbook.ports import LedgerStore, Statement, StoredEvent
+
+NAMESAKES_MAX = 100
+"""Some relays give all their answers one message id."""
 
 
 class NotFoundError(TollbookError):
@@ -48,6 +52,13 @@ class ResponseView(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
+class NamesakesView(msgspec.Struct, frozen=True, kw_only=True):
+    """The responses that an id names: usually one, the latest first."""
+
+    responses: tuple[ResponseView, ...]
+    more: bool = False  # there are older ones, too
+
+
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation with all its responses, sub-agents' too."""
 
@@ -76,17 +87,17 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
         return max(costs, default=None)
 
 
-def find(
-    store: LedgerStore, rater: Rater, name: str
-) -> SessionView | tuple[ResponseView, ...]:
+def find(store: LedgerStore, rater: Rater, name: str) -> SessionView | NamesakesView:
     """What a message id, a request id, or the beginning of a session id names.
 
     Raises:
         NotFoundError: Nothing goes by that name, or several sessions begin with it.
     """
-    found = _responses(store, rater, store.find_events(response=name))
+    named = islice(store.find_events(response=name), NAMESAKES_MAX + 1)
+    found = _responses(store, rater, named)
     if found:
-        return found
+        latest = found[:NAMESAKES_MAX]
+        return NamesakesView(responses=latest, more=len(found) > len(latest))
     sessions = store.sessions(name)
     if name in sessions:
         sessions = [name]

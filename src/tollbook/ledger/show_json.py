@@ -38,9 +38,15 @@ def session_document(view: SessionView) -> Document:
     }
 
 
-def response_document(views: tuple[ResponseView, ...]) -> Document:
-    """Responses with everything that speaks for them."""
-    return {"version": 1, "responses": [_whole(view) for view in views]}
+def response_document(
+    views: tuple[ResponseView, ...], *, more: bool = False
+) -> Document:
+    """Responses with everything that speaks for them; ``more``: not all of that id."""
+    return {
+        "version": 1,
+        "responses": [_whole(view) for view in views],
+        "more": more,
+    }
 
 
 def _totals(tally: Tally) -> Document:

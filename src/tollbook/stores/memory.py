@@ -37,7 +37,7 @@ from tollbook.ports import (
 from tollbook.stores.memory_dimensions import dimensions_of, seen_at
 from tollbook.stores.memory_inbox import receipts
 from tollbook.stores.memory_pages import page, wanted
-from tollbook.stores.memory_problems import note_problems, standing
+from tollbook.stores.memory_problems import Key, note_problems, standing
 
 _SESSIONS_MAX = 20
 _REQUEST = IdentityKind.REQUEST
@@ -60,6 +60,7 @@ class MemoryStore:
         self._batches: tuple[Batch, ...] = ()
         self._waiting: tuple[Batch, ...] = ()
         self._recorded_at: Instant | None = None
+        self._acknowledged: dict[Key, Instant] = {}
 
     def close(self) -> None:
         """See ``LedgerStore.close``."""
@@ -78,6 +79,8 @@ class MemoryStore:
         for batch in accepted:
             noted += note_problems(problems, batch)
         self._batches += accepted
+        known_of = self._acknowledged
+        self._acknowledged = {k: at for k, at in known_of.items() if k in problems}
         if any(map(size_of, accepted)):
             self._recorded_at = now
         self._stamped = self._stamped or self._price_version
@@ -154,7 +157,7 @@ class MemoryStore:
             if batch.source == source and batch.cursor is not None
         }
 
-    def facts(self, after: int, limit: int) -> list[Fact]:
+    def facts(self, after: int, limit: int, *, source: str | None = None) -> list[Fact]:
         """See ``LedgerStore.facts``."""
         found = [
             Fact(
@@ -166,7 +169,7 @@ class MemoryStore:
                 statements=batch.statements,
             )
             for number, batch in enumerate(self._batches, 1)
-            if number > after and size_of(batch)
+            if number > after and size_of(batch) and source in (None, batch.source)
         ]
         return found[:limit]
 
@@ -213,9 +216,13 @@ class MemoryStore:
     ) -> Iterator[StoredEvent]:
         """See ``LedgerStore.find_events``."""
         said = self._said_by_event()
-        events = sorted(self._events().items(), key=lambda item: (item[1].at, item[0]))
+        events = sorted(
+            self._events().items(),
+            key=lambda item: (item[1].at, item[0]),
+            reverse=session is None,
+        )
         for identity, event in events:
-            names = (identity.name, event.request_id)
+            names = (identity.name, event.request_id, event.message_id)
             if event.session == session if session is not None else response in names:
                 yield StoredEvent(event, shares(event, self._pricer), said[identity])
 
@@ -286,8 +293,23 @@ class MemoryStore:
 
     def problems(self) -> list[Problem]:
         """See ``LedgerStore.problems``."""
-        known = standing(self._batches)
-        return [problem for _, (_, problem) in sorted(known.items())]
+        known = sorted(standing(self._batches).items())
+        return [p for key, (_, p) in known if key not in self._acknowledged]
+
+    def acknowledged(self) -> list[tuple[Problem, Instant]]:
+        """See ``LedgerStore.acknowledged``."""
+        known, at = standing(self._batches), self._acknowledged
+        return [(known[key][1], at[key]) for key in sorted(at)]
+
+    def acknowledge(self, origin: str | None, *, now: Instant) -> int:
+        """See ``LedgerStore.acknowledge``."""
+        news = [
+            (problem.origin, problem.line, problem.code)
+            for problem in self.problems()
+            if origin in (None, problem.origin)
+        ]
+        self._acknowledged |= dict.fromkeys(news, now)
+        return len(news)
 
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
@@ -302,7 +324,7 @@ class MemoryStore:
         return Coverage(
             responses=sum(event.failure is None for event in events),
             unrecorded_calls=len(self._unanswered()),
-            problems=len(standing(self._batches)),
+            problems=len(self.problems()),
             sources={
                 source: bounds((min(found), max(found)), (min(slots), max(slots)))
                 if found

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from tollbook.core.problem import Problem
 from tollbook.ports import Batch
 
-Problems = dict[tuple[str, int, str], tuple[str, Problem]]
-"""By origin, line and code: which origin's read told it, and the problem."""
+Key = tuple[str, int, str]
+"""Origin, line and code."""
+
+Problems = dict[Key, tuple[str, Problem]]
+"""Which origin's read told it, and the problem."""
 
 
 def standing(batches: Iterable[Batch]) -> Problems:

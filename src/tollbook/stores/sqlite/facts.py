@@ -1,14 +1,13 @@
-"""What batches carry besides observations: calls, statements, problems, cursors."""
+"""What batches carry besides observations: calls, statements, cursors."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import apsw
 import msgspec
 
-from tollbook.core.observation import Call, Instant, StatementLine
+from tollbook.core.observation import Call, StatementLine
 from tollbook.ports import Batch
 from tollbook.stores.sqlite.names import Names
 
@@ -58,36 +57,6 @@ def note_sources(connection: apsw.Connection, batches: Sequence[Batch]) -> None:
         f"INSERT OR IGNORE INTO meta VALUES ('{SOURCE_MARK}' || ?, '')",  # noqa: S608  # a constant
         [(source,) for source in sorted(told)],
     )
-
-
-def save_problems(
-    connection: apsw.Connection, batches: Sequence[Batch], now: Instant
-) -> int:
-    """Keep problems; what an earlier read of the same origin said may stand no longer.
-
-    A read from the beginning says everything again. Any read that came through shows
-    that the origin as a whole (line 0) can be read.
-    """
-    count = 0
-    for batch in batches:
-        if batch.afresh or batch.cursor is not None:
-            connection.execute(
-                "DELETE FROM problems WHERE told_by = ? AND line <= ?",
-                (batch.origin, sys.maxsize if batch.afresh else 0),
-            )
-        for problem in batch.problems:
-            connection.execute(
-                "INSERT OR IGNORE INTO problems VALUES (?, ?, ?, ?, ?, ?)",
-                (*msgspec.structs.astuple(problem), now, batch.origin),
-            )
-            count += connection.changes()
-        for name, label in batch.labels.items():
-            connection.execute(
-                "INSERT INTO labels VALUES (?, ?) ON CONFLICT DO UPDATE"
-                " SET label = min(label, excluded.label)",
-                (name, label),
-            )
-    return count
 
 
 def save_calls(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import NamedTuple
 
 import apsw
 
@@ -13,18 +14,25 @@ from tollbook.stores.sqlite.segments import decode_segment
 
 _SELECT = (
     "SELECT id, source, origin, checksum, body FROM segments"
-    " WHERE id > ? ORDER BY id LIMIT ?"
+    " WHERE id > ?1 AND (?3 IS NULL OR source = (SELECT id FROM names WHERE text = ?3))"
+    " ORDER BY id LIMIT ?2"
 )
 
 
+class Wanted(NamedTuple):
+    """Which facts: at most so many behind a number, of one source or of all."""
+
+    after: int
+    limit: int
+    source: str | None = None
+
+
 def read_facts(
-    connection: apsw.Connection, texts: Texts, path: StrPath, *, after: int, limit: int
+    connection: apsw.Connection, texts: Texts, path: StrPath, wanted: Wanted
 ) -> list[Fact]:
     """See ``LedgerStore.facts``; ``path`` is for the message alone."""
     found = []
-    for number, source, origin, checksum, body in connection.execute(
-        _SELECT, (after, limit)
-    ):
+    for number, source, origin, checksum, body in connection.execute(_SELECT, wanted):
         if zlib.crc32(body) != checksum:
             message = (
                 f"{path}: the facts of segment {number} are damaged; restore a backup, "

@@ -86,6 +86,10 @@ CREATE TABLE problems (
     PRIMARY KEY (origin, line, code)
 ) WITHOUT ROWID;
 CREATE INDEX problems_by_teller ON problems (told_by);
+CREATE TABLE acknowledgements (
+    origin TEXT NOT NULL, line INTEGER NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (origin, line, code)
+) WITHOUT ROWID;
 CREATE TABLE labels (
     name TEXT PRIMARY KEY, label TEXT NOT NULL
 ) WITHOUT ROWID;

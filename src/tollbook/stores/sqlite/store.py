@@ -36,13 +36,18 @@ from tollbook.stores.sqlite.facts import (
     accept,
     note_sources,
     save_calls,
-    save_problems,
     save_statements,
 )
 from tollbook.stores.sqlite.inbox import Inbox
 from tollbook.stores.sqlite.names import Names, Texts
-from tollbook.stores.sqlite.outgoing import read_facts
+from tollbook.stores.sqlite.outgoing import Wanted, read_facts
 from tollbook.stores.sqlite.pages import Pages
+from tollbook.stores.sqlite.problems import (
+    acknowledge,
+    read_acknowledged,
+    read_problems,
+    save_problems,
+)
 from tollbook.stores.sqlite.read import Reader
 from tollbook.stores.sqlite.schema import DERIVED_TABLES, MICRO
 from tollbook.stores.sqlite.segments import Segment, decode_segment
@@ -288,12 +293,11 @@ class SqliteStore:
         ).fetchall()
         return dict(rows)
 
-    def facts(self, after: int, limit: int) -> list[Fact]:
+    def facts(self, after: int, limit: int, *, source: str | None = None) -> list[Fact]:
         """See ``LedgerStore.facts``."""
         with translated(self.path):
-            return read_facts(
-                self._db, self._texts, self.path, after=after, limit=limit
-            )
+            wanted = Wanted(after, limit, source)
+            return read_facts(self._db, self._texts, self.path, wanted)
 
     def totals(self, query: UsageQuery) -> list[Total]:
         """See ``LedgerStore.totals``."""
@@ -336,7 +340,16 @@ class SqliteStore:
 
     def problems(self) -> list[Problem]:
         """See ``LedgerStore.problems``."""
-        return self._reader.problems()
+        return read_problems(self._db)
+
+    def acknowledged(self) -> list[tuple[Problem, Instant]]:
+        """See ``LedgerStore.acknowledged``."""
+        return read_acknowledged(self._db)
+
+    def acknowledge(self, origin: str | None, *, now: Instant) -> int:
+        """See ``LedgerStore.acknowledge``."""
+        with transaction(self._db, self.path):
+            return acknowledge(self._db, origin, now)
 
     def health(self) -> Health:
         """See ``LedgerStore.health``."""
