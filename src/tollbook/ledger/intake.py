@@ -24,7 +24,7 @@ _GROUP_FACTS = 5_000  # one write to the disk
 _QUEUED_FACTS_MAX = 20_000  # not durable yet
 _WAITING_FACTS_MAX = 200_000  # durable, not posted yet
 _PORTIONS = ((5_000, 2_000), (0, 500))  # how much to post at once, by how much waits
-_POST_ANYWAY = 20_000  # waiting facts from which on posting has its turn, too
+_POST_ANYWAY = 100_000  # waiting facts from which on posting has its turn, too
 _POST_AFTER_NS = 500_000_000
 _PAUSE_SECONDS = 1  # after the store could not be used
 
