@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from tollbook.cli.forms import AS_CSV, AS_JSON, forms, say_csv
 from tollbook.cli.speak import spoken
 from tollbook.config import load_config
 from tollbook.core.errors import ConfigError
@@ -71,9 +72,9 @@ EXAMPLE = """\
     invoke_without_command=True,
     epilog="Example: TOLLBOOK_TIMEZONE=UTC tollbook config",
 )
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object")
+@forms(json="As one JSON object", csv="a row for each setting")
 @click.pass_context
-def command(ctx: click.Context, *, as_json: bool) -> None:
+def command(ctx: click.Context, *, form: str) -> None:
     """Show the settings in force and where each comes from.
 
     `tollbook config path` says which file is read; `tollbook config init` writes one
@@ -81,7 +82,11 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     """
     if ctx.invoked_subcommand is None:
         with spoken():
-            click.echo(_json() if as_json else _text())
+            if form == AS_CSV:
+                rows = ({"setting": n, "value": v, "from": o} for n, v, o in _texts())
+                say_csv(("setting", "value", "from"), rows)
+            else:
+                click.echo(_json() if form == AS_JSON else _text())
 
 
 @command.command(name="path", epilog="Example: tollbook config path")
@@ -118,6 +123,12 @@ def _values() -> Iterator[tuple[str, object, str]]:
             yield name, value, inner[0] if inner else "default"
 
 
+def _texts() -> Iterator[tuple[str, str, str]]:
+    """The same, values as JSON."""
+    for name, value, origin in _values():
+        yield name, msgspec.json.encode(value).decode(), origin
+
+
 def _is(stated: str, name: str) -> bool:
     return stated == name or stated.startswith(f"{name}.")
 
@@ -133,10 +144,7 @@ def _json() -> str:
 
 
 def _text() -> str:
-    rows = [
-        (name, msgspec.json.encode(value).decode(), origin)
-        for name, value, origin in _values()
-    ]
+    rows = list(_texts())
     there = "" if Path(settings_path()).exists() else " (not there; `config init`)"
     places = [("settings", settings_path() + there), ("ledger", ledger_path())]
     table = columns(("setting", "value", "from"), rows)

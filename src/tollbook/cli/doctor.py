@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from tollbook import __version__
 from tollbook.cli.context import App, with_app
+from tollbook.cli.forms import AS_CSV, AS_JSON, forms, say_csv
 from tollbook.cli.speak import EXIT_FOUND
 from tollbook.config import transcript_folders
 from tollbook.ledger.doctor import CARE, Finding, examine
@@ -34,17 +36,19 @@ _NAMED_MAX = 3
 
 
 @click.command(name="doctor", epilog="Example: tollbook doctor --json")
-@click.option("--json", "as_json", is_flag=True, help="The findings as JSON")
+@forms(json="The findings as JSON", csv="a row for each finding")
 @with_app
-def command(app: App, *, as_json: bool) -> int:
+def command(app: App, *, form: str) -> int:
     """Look at the ledger, its file, its sources and this machine; change nothing.
 
     Ends with 1 when something needs care.
     """
     findings = list(_examine(app))
-    if as_json:
+    if form == AS_JSON:
         document = {"version": 1, "findings": findings}
         click.echo(write_json(document))
+    elif form == AS_CSV:
+        say_csv(Finding.__struct_fields__, map(msgspec.structs.asdict, findings))
     else:
         click.echo(_text(findings))
     return EXIT_FOUND if any(each.state == CARE for each in findings) else 0

@@ -9,8 +9,10 @@ import click
 import msgspec
 
 from tollbook.cli.context import clock
+from tollbook.cli.forms import AS_CSV, AS_JSON, forms, say_csv
 from tollbook.cli.price_page import HEADS, Page, card_page, model_page, page_text
 from tollbook.cli.price_page import per_mtok as usd_per_mtok
+from tollbook.cli.price_table import Row, check_table, list_table, show_table
 from tollbook.cli.speak import EXIT_FOUND, spoken
 from tollbook.config import load_config
 from tollbook.core.catalogue import FAST, PriceCatalogue, day, midnight
@@ -24,18 +26,6 @@ from tollbook.render.columns import columns
 from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 from tollbook.wiring import make_book, make_rater
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's prices on a day."""
-
-    model: str
-    family: str
-    status: str
-    usd_per_mtok: dict[str, str]
-    prompt_tokens_over: int
-    fast_usd_per_mtok: dict[str, str] | None
-    confidence: str
 
 
 def _instant(
@@ -52,7 +42,6 @@ _at_option = click.option(
     metavar="DATE",
     help="The prices at the beginning of a day, UTC",
 )
-_json_option = click.option("--json", "as_json", is_flag=True, help="As JSON")
 
 
 def _print_json(document: Mapping[str, object]) -> None:
@@ -66,14 +55,17 @@ def command() -> None:
 
 @command.command(name="list", epilog="Example: tollbook prices list --at 2026-11-01")
 @_at_option
-@_json_option
-def list_command(at: Instant | None, *, as_json: bool) -> None:
+@forms(csv="a row for each model, and each length of prompt")
+def list_command(at: Instant | None, *, form: str) -> None:
     """List the price of every Claude model that has one, today or on a day."""
     with spoken():
         catalogue = load_catalogue()
         when = clock() if at is None else at
         rows = list(_rows(catalogue, when))
-        if as_json:
+        if form == AS_CSV:
+            say_csv(*list_table(rows))
+            return
+        if form == AS_JSON:
             head = {"version": 1, "catalogue": catalogue.version, "at": day(when)}
             _print_json(head | {"rows": rows})
             return
@@ -120,8 +112,8 @@ def _fast(row: Row) -> str:
 @command.command(name="show", epilog="Example: tollbook prices show claude-opus-5-5")
 @click.argument("model")
 @_at_option
-@_json_option
-def show_command(model: str, at: Instant | None, *, as_json: bool) -> None:
+@forms(csv="a row for each price and how long it held")
+def show_command(model: str, at: Instant | None, *, form: str) -> None:
     """Show every price a model had, in any spelling of its name.
 
     Other providers' models are looked up in the installed genai-prices package.
@@ -131,7 +123,9 @@ def show_command(model: str, at: Instant | None, *, as_json: bool) -> None:
         if page is None:
             text = f"there is no model {safe(model)!r}; see tollbook prices list"
             raise click.UsageError(text)
-        if as_json:
+        if form == AS_CSV:
+            say_csv(*show_table(page))
+        elif form == AS_JSON:
             _print_json(msgspec.to_builtins(page))
         else:
             click.echo(page_text(page))
@@ -152,9 +146,9 @@ def _page(raw: str, at: Instant | None) -> Page | None:
 
 
 @command.command(name="check", epilog="Example: tollbook prices check --json")
-@_json_option
+@forms(csv="a row for each of them")
 @click.pass_context
-def check_command(ctx: click.Context, *, as_json: bool) -> None:
+def check_command(ctx: click.Context, *, form: str) -> None:
     """Check the list and your own terms, and say what is in doubt.
 
     A list that contradicts itself ends with 3, a term for a model nobody knows with 1.
@@ -165,7 +159,9 @@ def check_command(ctx: click.Context, *, as_json: bool) -> None:
         strays = list(_strays(catalogue, config.terms()))
         doubted = doubts(catalogue)
         others = compare(catalogue, make_book(), clock())
-        if as_json:
+        if form == AS_CSV:
+            say_csv(*check_table(strays, doubted, others))
+        elif form == AS_JSON:
             _print_json(
                 {
                     "version": 1,

@@ -8,13 +8,13 @@ import click
 import msgspec
 
 from tollbook.cli.context import App, no_scan_option, with_app
+from tollbook.cli.forms import AS_CSV, AS_JSON, AS_TEXT, forms, say_csv
 from tollbook.core.errors import NothingMatchesError
 from tollbook.core.observation import Instant
 from tollbook.core.problem import Problem
 from tollbook.render.columns import columns
 from tollbook.render.fields import moment
 from tollbook.render.figures import plural
-from tollbook.render.report_csv import write_csv
 from tollbook.render.report_json import write_json
 from tollbook.render.safe import safe
 
@@ -33,8 +33,7 @@ Listed = list[tuple[Problem, Instant | None]]
     help="Take note of a file's problems, or of all: they are listed no more",
 )
 @click.option("--all", "with_known", is_flag=True, help="Those you took note of, too")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with counts by code")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV")
+@forms(json="As JSON, with counts by code", csv="a row for each problem")
 @no_scan_option
 @with_app
 def command(
@@ -43,27 +42,25 @@ def command(
     acknowledge: str | None,
     *,
     with_known: bool,
-    as_json: bool,
-    as_csv: bool,
+    form: str,
 ) -> None:
     """List the input that could not be used: where it is, what is wrong, what to do.
 
     What you acknowledge (a file that is gone, say) no longer counts as a problem; it
     comes back when the file is read again and the problem has been away.
     """
-    app.refresh(quiet=as_json or as_csv)
+    app.refresh(quiet=form != AS_TEXT)
     count = None if acknowledge is None else _acknowledge(app, acknowledge)
     found = [
         each
         for each in _listed(app, with_known=with_known)
         if code in (None, each[0].code)
     ]
-    if as_json:
+    if form == AS_JSON:
         click.echo(_json(found))
-    elif as_csv:
-        rows = map(_fields, found)
+    elif form == AS_CSV:
         titles = (*Problem.__struct_fields__, "acknowledged_at")
-        click.echo(write_csv(titles, rows), nl=False)
+        say_csv(titles, map(_fields, found))
     elif count is not None:
         click.echo(f"took note of {plural(count, 'problem')}")
     elif found:

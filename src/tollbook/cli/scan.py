@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from tollbook.cli.context import App, with_app
+from tollbook.cli.forms import AS_CSV, AS_JSON, AS_TEXT, forms, say_csv
 from tollbook.cli.push import send_on
 from tollbook.cli.speak import warn
 from tollbook.config import transcript_folders
@@ -23,10 +24,13 @@ from tollbook.wiring import make_sources, make_transcripts
 @click.option(
     "--push", "push", is_flag=True, help="Then send what is new to TOLLBOOK_URL"
 )
-@click.option("--json", "as_json", is_flag=True, help="The counts as one JSON object")
+@forms(json="The counts as one JSON object", csv="one row with the counts")
 @with_app
-def command(app: App, paths: tuple[str, ...], *, push: bool, as_json: bool) -> int:
+def command(app: App, paths: tuple[str, ...], *, push: bool, form: str) -> int:
     """Read what is new in the usual folders, or in the folders and files given."""
+    if push and form == AS_CSV:
+        text = "--csv and --push exclude each other; use --json, or push afterwards"
+        raise click.UsageError(text)
     for folder in paths:
         if not os.path.exists(folder):
             text = f"{folder}: there is no such file or folder; correct the path"
@@ -37,9 +41,12 @@ def command(app: App, paths: tuple[str, ...], *, push: bool, as_json: bool) -> i
             if folder in roots and not os.path.exists(folder):
                 warn(f"{folder}: sources.roots names it, and it is not there")
     sources = [make_transcripts(paths)] if paths else make_sources(app.config)
-    found = app.scan(sources, quiet=as_json)
-    click.echo(_json(found) if as_json else _text(found))
-    return send_on(app, as_json=as_json) if push else 0
+    found = app.scan(sources, quiet=form != AS_TEXT)
+    if form == AS_CSV:
+        say_csv(found.__struct_fields__, [msgspec.structs.asdict(found)])
+    else:
+        click.echo(_json(found) if form == AS_JSON else _text(found))
+    return send_on(app, as_json=form == AS_JSON) if push else 0
 
 
 def _json(found: Appended) -> str:

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from tollbook.cli.context import App, with_app
+from tollbook.cli.forms import AS_CSV, AS_JSON, forms, say_csv
 from tollbook.cli.speak import EXIT_FOUND
 from tollbook.ledger.verify import Verification, verify
 from tollbook.render.figures import plural
@@ -15,17 +16,19 @@ from tollbook.render.safe import safe
 
 @click.command(name="verify", epilog="Example: tollbook verify --repair")
 @click.option("--repair", is_flag=True, help="Keep what was derived anew")
-@click.option("--json", "as_json", is_flag=True, help="The result as one JSON object")
+@forms(json="The result as one JSON object", csv="a row for each difference")
 @with_app
-def command(app: App, *, repair: bool, as_json: bool) -> int:
+def command(app: App, *, repair: bool, form: str) -> int:
     """Hold every stored event and total against the facts, and say what differs.
 
     Ends with 1 when something does, unless it was repaired.
     """
     found = verify(app.store, repair=repair)
-    if as_json:
+    if form == AS_JSON:
         document = {"version": 1, **msgspec.to_builtins(found)}
         click.echo(write_json(document))
+    elif form == AS_CSV:
+        say_csv(("difference",), ({"difference": each} for each in found.differences))
     else:
         click.echo(_text(found))
     return EXIT_FOUND if found.differences and not repair else 0

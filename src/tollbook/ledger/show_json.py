@@ -6,10 +6,24 @@ from tollbook.core.money import TOKENS_PER_MTOK, Money, usd_exact
 from tollbook.core.observation import Evidence, Observation
 from tollbook.core.rate import PriceLine
 from tollbook.core.tally import UNITS, Tally
-from tollbook.ledger.show import PricedPart, ResponseView, SessionView
+from tollbook.ledger.show import NamesakesView, PricedPart, ResponseView, SessionView
 from tollbook.render.fields import moment
 
 Document = dict[str, object]
+_IDS = ("at", "message_id", "request_id", "session")
+_LINE = (
+    "unit",
+    "count",
+    "base_usd_per_mtok",
+    "steps",
+    "usd_per_mtok",
+    "list_cost_usd",
+    "net_cost_usd",
+    "terms",
+    "evidence",
+    "confidence",
+    "unpriced",
+)
 
 
 def session_document(view: SessionView) -> Document:
@@ -46,6 +60,34 @@ def response_document(
         "version": 1,
         "responses": [_whole(view) for view in views],
         "more": more,
+    }
+
+
+def show_table(
+    view: SessionView | NamesakesView,
+) -> tuple[tuple[str, ...], list[Document]]:
+    """Titles and rows: a session's responses, or the price lines of what an id names."""
+    if isinstance(view, SessionView):
+        rows = [_summary(each) for each in view.responses]
+        for row, each in zip(rows, view.responses, strict=True):
+            row["unpriced"] = [f"{unit}={n}" for unit, n in each.unpriced.items()]
+        return tuple(rows[0]) if rows else (), rows
+    rows = [
+        {**_ids(each), "kind": part.part.kind, "model": part.part.model, **_line(line)}
+        for each in view.responses
+        for part in each.parts
+        for line in part.lines
+    ]
+    return (*_IDS, "kind", "model", *_LINE), rows
+
+
+def _ids(view: ResponseView) -> Document:
+    event = view.stored.event
+    return {
+        "at": moment(event.at),
+        "message_id": event.message_id,
+        "request_id": event.request_id,
+        "session": event.session,
     }
 
 
