@@ -23,7 +23,8 @@ from tollbook.ports import Batch, LedgerStore, size_of
 _GROUP_FACTS = 5_000  # one write to the disk
 _QUEUED_FACTS_MAX = 20_000  # not durable yet
 _WAITING_FACTS_MAX = 200_000  # durable, not posted yet
-_PORTIONS = ((5_000, 2_000), (0, 500))  # how much to post at once, by how much waits
+_PORTION = 500  # facts to post at once while somebody may come
+_PORTION_QUIET = 2_000  # and when much waits and nobody is there
 _POST_ANYWAY = 100_000  # waiting facts from which on posting has its turn, too
 _POST_AFTER_NS = 500_000_000
 _PAUSE_SECONDS = 1  # after the store could not be used
@@ -44,12 +45,12 @@ class _Submitted:
 class IntakeState(msgspec.Struct, frozen=True, kw_only=True):
     """What an intake has done since it began, and what is before it."""
 
-    received: int  # facts made durable
-    posted: int
-    refused: int  # batches that came while too much was waiting
-    queued: int  # facts not durable yet
-    waiting: int  # facts received and not posted, of this process
-    trouble: str | None  # why the store cannot be used just now
+    received: int = 0  # facts made durable
+    posted: int = 0
+    refused: int = 0  # batches that came while too much was waiting
+    queued: int = 0  # facts not durable yet
+    waiting: int = 0  # facts received and not posted, of this process
+    trouble: str | None = None  # why the store cannot be used just now
 
 
 class Intake:
@@ -184,8 +185,8 @@ class Intake:
             _answer(group, receipts)
 
     def _post(self, store: LedgerStore) -> int:
-        waiting = self._received - self._posted
-        portion = next(size for least, size in _PORTIONS if waiting >= least)
+        quiet = not self._queue and self._received - self._posted >= _PORTION_QUIET
+        portion = _PORTION_QUIET if quiet else _PORTION
         try:
             posted = store.post(limit=portion)
         except Exception as error:  # noqa: BLE001 - it stays in the inbox

@@ -8,7 +8,7 @@ that another process took in.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import mul
 
 import apsw
@@ -45,8 +45,12 @@ _KNOWN = (
     " AND moment = wanted.value ->> 2"
 )
 
+_ROW_FACTS = 200
 _Said = tuple[Observation, str] | EventState
 """One observation and its source, or what several together say."""
+
+_Rows = dict[int, dict[Key, list[tuple[Observation, str]]]]
+"""Rows of the inbox that were read again, by number."""
 
 
 class Inbox:
@@ -59,8 +63,8 @@ class Inbox:
         self._names = names
         self._texts = texts
         self._pricer = pricer
-        self._waiting: dict[Key, tuple[int, _Said]] = {}
-        self._news: dict[Key, tuple[int, _Said]] = {}
+        self._waiting: dict[Key, tuple[int, ...]] = {}  # which rows speak of it
+        self._news: dict[Key, tuple[int, ...]] = {}
         self._last = self._read = 0
 
     def take_in(
@@ -70,19 +74,21 @@ class Inbox:
         self._catch_up()
         keys = [[key_of(seen) for seen in batch.observations] for batch in batches]
         known = self._known({key for found in keys for key in found}, reader)
-        number = self._write(batches, now)
+        numbers = self._write(batches, now)
         receipts = []
-        for batch, found in zip(batches, keys, strict=True):
+        for batch, found, number in zip(batches, keys, numbers, strict=True):
             answers = []
             for key, seen in zip(found, batch.observations, strict=True):
                 before = known.get(key)
                 if before is None:
-                    known[key] = self._news[key] = (number, (seen, batch.source))
+                    known[key] = (seen, batch.source)
                     answers.append(self._first(key, seen, batch.source))
-                    continue
-                joined, answer = self._again(key, _state(before[1]), seen, batch.source)
-                known[key] = self._news[key] = (number, joined)
-                answers.append(answer)
+                else:
+                    state = _state(before)
+                    known[key], answer = self._again(key, state, seen, batch.source)
+                    answers.append(answer)
+                rows = self._news.get(key) or self._waiting.get(key, ())
+                self._news[key] = (*rows, number)
             receipts.append(answers)
         return receipts
 
@@ -132,60 +138,95 @@ class Inbox:
 
     def forget(self, last: int) -> None:
         """Their transaction came through: the ledger's own rows know them now."""
-        self._waiting = {k: w for k, w in self._waiting.items() if w[0] > last}
+        self._waiting = {
+            k: rows for k, rows in self._waiting.items() if rows[-1] > last
+        }
 
     # -- what waits ------------------------------------------------------------------
 
     def _catch_up(self) -> None:
         """Learn what other processes took in, and what this one did before it began."""
         rows: list[Row] = self._db.execute(
-            "SELECT id, source, checksum, body FROM inbox WHERE id > ? ORDER BY id",
+            "SELECT id, checksum, body FROM inbox WHERE id > ? ORDER BY id",
             (self._read,),
         ).fetchall()
-        for number, source, checksum, body in rows:
-            text = self._texts[source] or ""
+        for number, checksum, body in rows:
             for seen in self._decoded(number, checksum, body).observations:
                 key = key_of(seen)
-                known = self._waiting.get(key)
-                said: _Said = (seen, text)
-                if known is not None:
-                    said = join(_state(known[1]), lift(seen, text))
-                self._waiting[key] = (number, said)
+                self._waiting[key] = (*self._waiting.get(key, ()), number)
             self._read = self._last = number
 
-    def _known(self, keys: set[Key], reader: RowReader) -> dict[Key, tuple[int, _Said]]:
+    def _known(self, keys: set[Key], reader: RowReader) -> dict[Key, _Said]:
         """What the ledger and the inbox know of some responses."""
-        found: dict[Key, tuple[int, _Said]] = {}
+        found: dict[Key, _Said] = {}
         listed = msgspec.json.encode(list(keys)).decode()
         for row in self._db.execute(_KNOWN, (listed,)).fetchall():
-            found[reader.key(row)] = (0, reader.state(row))
+            found[reader.key(row)] = reader.state(row)
+        rows: _Rows = {}
         for key in keys & self._waiting.keys():
-            number, said = self._waiting[key]
-            if key in found:
-                said = join(_state(found[key][1]), _state(said))
-            found[key] = (number, said)
+            for number in dict.fromkeys(self._waiting[key]):
+                for seen, source in self._row(number, rows).get(key, ()):
+                    known, said = found.get(key), lift(seen, source)
+                    found[key] = said if known is None else join(_state(known), said)
         return found
 
-    def _write(self, batches: Iterable[Batch], now: Instant) -> int:
-        """One row for each source and origin; returns the last row's number."""
-        together: dict[tuple[str, str], list[Batch]] = {}
-        for batch in batches:
-            if size_of(batch):
-                together.setdefault((batch.source, batch.origin), []).append(batch)
-        for (source, origin), found in together.items():
-            seen = [seen for batch in found for seen in batch.observations]
-            calls = [call for batch in found for call in batch.calls]
-            statements = [line for batch in found for line in batch.statements]
-            body = encode_segment(Segment(seen, calls, statements))
-            place = (self._names[source], self._names[origin], now)
-            size = sum(map(size_of, found))
-            self._db.execute(
-                "INSERT INTO inbox (source, origin, recorded_at, size, checksum, body)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (*place, size, zlib.crc32(body), body),
-            )
-            self._last = self._db.last_insert_rowid()
-        return self._last
+    def _row(
+        self, number: int, rows: _Rows
+    ) -> dict[Key, list[tuple[Observation, str]]]:
+        """What a row holds; nothing when it has been posted, for then events know it."""
+        if number not in rows:
+            found: dict[Key, list[tuple[Observation, str]]] = {}
+            rows[number] = found
+            for source, checksum, body in self._db.execute(
+                "SELECT source, checksum, body FROM inbox WHERE id = ?", (number,)
+            ):
+                text = self._texts[source] or ""
+                for seen in self._decoded(number, checksum, body).observations:
+                    found.setdefault(key_of(seen), []).append((seen, text))
+        return rows[number]
+
+    def _write(self, batches: Sequence[Batch], now: Instant) -> list[int]:
+        """Rows of one source and origin each; returns which one has each batch's facts.
+
+        A row is what ``post`` takes at once, so it stays small.
+        """
+        numbers = [0] * len(batches)
+        together: dict[tuple[str, str], list[int]] = {}
+        sizes: dict[tuple[str, str], int] = {}
+        for n, batch in enumerate(batches):
+            if not size_of(batch):
+                continue
+            place = (batch.source, batch.origin)
+            together.setdefault(place, []).append(n)
+            sizes[place] = sizes.get(place, 0) + size_of(batch)
+            if sizes[place] >= _ROW_FACTS:
+                self._write_row(batches, together.pop(place), now, numbers)
+                del sizes[place]
+        for chosen in together.values():
+            self._write_row(batches, chosen, now, numbers)
+        return numbers
+
+    def _write_row(
+        self,
+        batches: Sequence[Batch],
+        chosen: Sequence[int],
+        now: Instant,
+        numbers: list[int],
+    ) -> None:
+        found = [batches[n] for n in chosen]
+        seen = [seen for batch in found for seen in batch.observations]
+        calls = [call for batch in found for call in batch.calls]
+        statements = [line for batch in found for line in batch.statements]
+        body = encode_segment(Segment(seen, calls, statements))
+        place = (self._names[found[0].source], self._names[found[0].origin], now)
+        self._db.execute(
+            "INSERT INTO inbox (source, origin, recorded_at, size, checksum, body)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (*place, sum(map(size_of, found)), zlib.crc32(body), body),
+        )
+        self._last = self._db.last_insert_rowid()
+        for n in chosen:
+            numbers[n] = self._last
 
     def _decoded(self, number: int, checksum: int, body: bytes) -> Segment:
         if zlib.crc32(body) != checksum:
