@@ -50,6 +50,18 @@ def test_what_is_paid_by_its_use_is_priced_by_the_thousand(program: Program) -> 
     assert re.search(r"output_tokens +500 +\S+ +20 +0\.01 ", shown)
 
 
+def test_when_an_id_names_too_many_it_is_said(program: Program) -> None:
+    message = {"id": "msg_const", "role": "assistant", "model": "claude-opus-5-5"}
+    usage = {"usage": {"output_tokens": 5}}
+    program.write("one", *(answer(n, message=message | usage) for n in range(1, 103)))
+
+    shown = program.text("show", "msg_const")
+    assert shown.endswith("\nthese are the latest 100; older ones are not shown\n")
+    found = program.json("show", "msg_const")
+    assert found["more"] is True
+    assert len(msgspec.convert(found["responses"], list[object])) == 100
+
+
 def test_one_is_not_many(program: Program) -> None:
     ask: dict[str, object] = {
         "type": "api-request",

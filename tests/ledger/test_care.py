@@ -171,6 +171,13 @@ def test_of_many_answers_with_one_id_the_latest_are_shown() -> None:
     assert requests == [f"req_{n}" for n in range(NAMESAKES_MAX, 0, -1)]
 
 
+def test_the_beginning_of_two_sessions_names_none() -> None:
+    other = msgspec.structs.replace(seen(2), session="session-b")
+
+    with pytest.raises(NotFoundError, match="session-a, session-b"):
+        find(store_of(seen(1), other), RATER, "sess")
+
+
 @pytest.mark.parametrize("name", ["", "nothing"])
 def test_what_nobody_is_called_is_not_found(name: str) -> None:
     with pytest.raises(NotFoundError):

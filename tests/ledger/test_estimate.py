@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -92,3 +93,21 @@ def test_other_months_change_no_estimate() -> None:
     other = ask(store_of([*november, october]), "day", since=date(2026, 11, 1))
 
     assert one.total.estimated_cost == other.total.estimated_cost
+
+
+def test_each_month_has_its_own_mean_in_one_long_answer() -> None:
+    cut: dict[str, Any] = {"evidence": 3, "usage": {"output_tokens": 1}}
+    store = store_of(
+        [
+            seen(1, "2026-10-30T09:00"),
+            seen(2, "2026-10-30T10:00", **cut),
+            seen(3, "2026-11-02T09:00", usage={"output_tokens": 901}),
+            seen(4, "2026-11-02T10:00", **cut),
+        ]
+    )
+    daily = ask(store, "day").total
+
+    assert daily.estimated_cost == daily.used.list_cost + 25 * 10**6 * (499 + 900)
+    for bucket in (EVER, (instant("2026-10-30T09:30"), EVER[1])):
+        total = add_up(books_of(store), Ask(buckets=[bucket])).total
+        assert total.estimated_cost == total.used.list_cost + 25 * 10**6 * (499 + 900)
