@@ -27,6 +27,7 @@ QUERIES: Mapping[str, dict[str, Any]] = {
         "projects": frozenset(("-work",)),
     },
     "of a session and no known user": {"where": {"session": SESSIONS[0], "user": None}},
+    "in doubt": {"in_doubt": True},
     "of an app and a tag": {"where": {"app": "llm_router", "tag:team": "blue"}},
 }
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tollbook.core.money import Money
 from tollbook.core.observation import (
     MESSAGE,
+    Adjustment,
     Call,
     Conditions,
     Evidence,
@@ -178,6 +179,22 @@ def observation_of(dice: Dice) -> Observation:
         tags=dice.pick((), (), (("team", "blue"),), (("a", HOSTILE), ("team", "red"))),
         latency_ms=dice.pick(None, None, 0, 1200),
         failure=None if known else dice.pick(None, "429", "connection"),
+        adjustment=dice.pick(None, None, None, adjustment_of(dice)),
+    )
+
+
+def adjustment_of(dice: Dice) -> Adjustment:
+    """One of few corrections, made or taken back."""
+    return Adjustment(
+        run="adj_one",
+        number=dice.pick(1, 2),
+        withdrawn=dice.flip(),
+        who=dice.pick("ada", HOSTILE),
+        at=START,
+        why="the console says so",
+        basis="console",
+        before={},
+        after=dice.pick({}, {OUTPUT: (5, int(Evidence.REPORTED))}),
     )
 
 

@@ -9,6 +9,7 @@ grouping, incrementally or all at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import TypeVar
 
 import msgspec
@@ -97,8 +98,16 @@ class Sighting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The best output count: its evidence, the count, the latest instant that gave it."""
 
 
+AdjustmentName = tuple[str, int]
+"""The run and the number of an adjustment."""
+
+
 class EventState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """All that must be remembered of one response's observations to merge the next."""
+    """All that must be remembered of one response's observations to merge the next.
+
+    What adjustments say is kept apart from the rest, by their names: so one that was
+    withdrawn can be left out, whichever of the two became known first.
+    """
 
     readings: dict[str, Reading]
     conditions: dict[str, tuple[int, str]]
@@ -107,10 +116,30 @@ class EventState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sources: tuple[str, ...]
     stated_cost: Money | None
     latency_ms: int | None = None
+    adjusted: dict[AdjustmentName, Adjusted] = {}
+
+
+class Adjusted(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one adjustment says, and whether it was withdrawn."""
+
+    withdrawn: bool
+    said: EventState
+
+
+_UNTOLD = EventState({}, {}, {}, (), (), None)
 
 
 def lift(seen: Observation, source: str) -> EventState:
     """One observation as the state of an event nobody else has spoken of."""
+    said = _lift(seen, source)
+    made = seen.adjustment
+    if made is None:
+        return said
+    known = {(made.run, made.number): Adjusted(made.withdrawn, said)}
+    return msgspec.structs.replace(_UNTOLD, adjusted=known)
+
+
+def _lift(seen: Observation, source: str) -> EventState:
     readings = _readings(seen)
     known = zip(_CONDITIONS, msgspec.structs.astuple(seen.conditions), strict=True)
     output = readings.get(Unit.OUTPUT)
@@ -173,6 +202,7 @@ def join(one: EventState, other: EventState) -> EventState:
         sources=_union(one.sources, other.sources),
         stated_cost=_larger(one.stated_cost, other.stated_cost),
         latency_ms=_larger(one.latency_ms, other.latency_ms),
+        adjusted=_join_adjusted(one.adjusted, other.adjusted),
     )
 
 
@@ -195,6 +225,20 @@ def _greater(one: dict[str, _V], other: dict[str, _V]) -> dict[str, _V]:
 
 def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return one if one == other else tuple(sorted({*one, *other}))
+
+
+def _join_adjusted(
+    one: dict[AdjustmentName, Adjusted], other: dict[AdjustmentName, Adjusted]
+) -> dict[AdjustmentName, Adjusted]:
+    """Once withdrawn is withdrawn."""
+    if one == other or not other:
+        return one
+    joined = dict(one)
+    for name, each in other.items():
+        known = joined.get(name, each)
+        withdrawn = known.withdrawn or each.withdrawn
+        joined[name] = Adjusted(withdrawn, join(known.said, each.said))
+    return joined
 
 
 def _join_sightings(one: Sighting, other: Sighting) -> Sighting:
@@ -244,6 +288,8 @@ def settle(state: EventState) -> UsageEvent:
     home, are taken from the next place that did; a branch, an agent and a skill mean
     something at home only.
     """
+    if state.adjusted:
+        state = _in_force(state)
     ordered = sorted(
         state.places.items(), key=lambda item: (item[0][:2], item[1].first_at, item[0])
     )
@@ -273,9 +319,24 @@ def settle(state: EventState) -> UsageEvent:
     )
 
 
+def _in_force(state: EventState) -> EventState:
+    """What is known with the adjustments that stand, as if the others had never been.
+
+    Of a response that only withdrawn ones speak of no more is known than that it was.
+    """
+    each = state.adjusted.values()
+    told = [one.said for one in each if not one.withdrawn]
+    known = reduce(join, told, msgspec.structs.replace(state, adjusted={}))
+    if known.places:
+        return known
+    gone = reduce(join, [one.said for one in each])
+    return msgspec.structs.replace(_UNTOLD, places=gone.places, sources=gone.sources)
+
+
 def settle_one(seen: Observation, source: str) -> UsageEvent:
     """``settle(lift(seen, source))``, at a fraction of its price."""
-    if len(seen.parts) != 1 or not seen.parts[0].usage:
+    plain = len(seen.parts) == 1 and seen.parts[0].usage and seen.adjustment is None
+    if not plain:
         return settle(lift(seen, source))
     return UsageEvent(
         message_id=seen.message_id or None,

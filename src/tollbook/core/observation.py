@@ -50,6 +50,28 @@ class Conditions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     platform: str | None = None  # "bedrock", "vertex", ...; None: the Claude API
 
 
+Standing = dict[str, tuple[int, int]]
+"""By unit: how many are known, and with which ``Evidence``."""
+
+
+class Adjustment(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Who corrected what a response counted, when, why and from what; or took it back.
+
+    ``run`` and ``number`` name it: all that was corrected at once has one ``run``. With
+    ``withdrawn`` it takes back the one it names, for good; the correction itself stays.
+    """
+
+    run: str
+    number: int
+    withdrawn: bool
+    who: str
+    at: Instant
+    why: str
+    basis: str  # what it was taken from: "console", "window", "person"
+    before: Standing = {}
+    after: Standing = {}
+
+
 class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one source said about one response.
 
@@ -85,6 +107,7 @@ class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tags: tuple[tuple[str, str], ...] = ()  # sorted, one value for each name
     latency_ms: int | None = None
     failure: str | None = None  # why the request brought no answer: "429", "connection"
+    adjustment: Adjustment | None = None  # it corrects what others said
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):

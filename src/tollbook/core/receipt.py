@@ -70,7 +70,8 @@ def _content(state: EventState) -> tuple[object, ...]:
         for place, sighting in state.places.items()
     }
     costs = state.stated_cost, state.latency_ms
-    return state.readings, state.conditions, marks, state.tools, state.sources, costs
+    said = state.readings, state.conditions, marks, state.tools, state.sources
+    return *said, costs, state.adjusted
 
 
 def contradiction(known: EventState, said: EventState) -> str | None:

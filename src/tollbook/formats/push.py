@@ -23,7 +23,13 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from tollbook.core.identity import own_id
-from tollbook.core.observation import Call, Evidence, Observation, StatementLine
+from tollbook.core.observation import (
+    Adjustment,
+    Call,
+    Evidence,
+    Observation,
+    StatementLine,
+)
 from tollbook.core.units import COUNT_MAX
 
 VERSION = 1
@@ -279,6 +285,20 @@ def _is_sound(seen: Observation) -> bool:
         and -_INT_MAX <= (seen.stated_cost or 0) <= _INT_MAX
         and _are_counts(n for part in seen.parts for n in part.usage.values())
         and _are_short(_texts(seen))
+        and (seen.adjustment is None or _is_sound_adjustment(seen.adjustment))
+    )
+
+
+def _is_sound_adjustment(made: Adjustment) -> bool:
+    counts = [*made.before.values(), *made.after.values()]
+    return (
+        len(counts) <= MEMBERS_MAX
+        and 0 <= made.number <= COUNT_MAX
+        and 0 <= made.at < _INSTANT_END
+        and all(0 <= grade <= Evidence.REPORTED for _, grade in counts)
+        and all(0 <= count <= _INT_MAX for count, _ in counts)
+        and _are_short((made.run, made.who, made.why, made.basis))
+        and _are_short((*made.before, *made.after))
     )
 
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tollbook.core.observation import Instant
+from tollbook.core.observation import Evidence, Instant
 from tollbook.ports import EventQuery, ListedEvent
+
+
+def _is_reported(listed: ListedEvent) -> bool:
+    """Whether nobody need ask what it counted: it is all reported, or it failed."""
+    if listed.event.failure is not None:
+        return True
+    partial = listed.shares[0].tally.partial_responses
+    return listed.event.evidence == Evidence.REPORTED and not partial
 
 
 def wanted(
@@ -18,6 +26,7 @@ def wanted(
         and (query.projects is None or event.project in query.projects)
         and (query.models is None or model in query.models)
         and (query.source is None or query.source in event.sources)
+        and not (query.in_doubt and _is_reported(listed))
         and all(known.get(name) == text for name, text in query.where.items())
     )
 

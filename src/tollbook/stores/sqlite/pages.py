@@ -8,6 +8,7 @@ import apsw
 import msgspec
 
 from tollbook.core.measure import Measure
+from tollbook.core.observation import Evidence
 from tollbook.core.units import TOKEN_UNITS
 from tollbook.ports import EventQuery, ListedEvent
 from tollbook.stores.sqlite.read import Reader
@@ -19,6 +20,7 @@ _ID = "iif(t.kind = 2, t.moment || ':' || t.name, t.name)"
 """See ``core.event_id``."""
 
 _KNOWN = "c.failure = 0 AND c.evidence <> 0"
+_IN_DOUBT = f"c.failure = 0 AND (c.partial OR c.evidence < {int(Evidence.REPORTED)})"
 _OF_PARTS = "ifnull((SELECT sum({}) FROM event_parts AS p WHERE p.event = t.id), 0)"
 _COST = f"p.list_micro * {MICRO} + p.list_rest"
 _TOKENS = " + ".join(f"t.{unit.value}" for unit in TOKEN_UNITS)
@@ -95,6 +97,8 @@ class Pages:
             found.append(_SOURCE)
         if _JOINED in (query.source or ""):
             found.append("0")
+        if query.in_doubt:
+            found.append(_IN_DOUBT)
         found += [
             self._reader.condition(name, value, texts)
             for name, value in query.where.items()

@@ -102,7 +102,7 @@ class RowWriter:
 
 def is_plain(key: Key, seen: Observation, shares: list[Share]) -> bool:
     """Whether the columns alone can give one observation back."""
-    if len(shares) != 1 or len(seen.parts) != 1:
+    if len(shares) != 1 or len(seen.parts) != 1 or seen.adjustment is not None:
         return False
     usage = seen.parts[0].usage
     if usage and seen.failure is not None:
@@ -130,6 +130,7 @@ def is_usual(key: Key, seen: Observation) -> bool:
         and parts[0].kind == MESSAGE
         and seen.evidence == _REPORTED
         and seen.failure is None
+        and seen.adjustment is None
         and parts[0].usage.keys() <= _TOKENS
         and (seen.lesser is None or seen.lesser == PARTIAL_OUTPUT)
     )

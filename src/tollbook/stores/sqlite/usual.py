@@ -70,7 +70,7 @@ class Usual:
             (
                 _, request, session, first_at, _, _, _, conditions, evidence, lesser,
                 sidechain, copied, project, branch, agent, skill, tools, stated, _,
-                provider, app, user, machine, by, tags, took, _,
+                provider, app, user, machine, by, tags, took, _, _,
             ) = astuple(seen)  # fmt: skip
             numbers, where = whose[
                 session, project, part.model,
