@@ -47,7 +47,7 @@ _INSERT = (
     f" VALUES ({','.join('?' * (len(COLUMNS) + 1))})"
 )
 _ANY_REQUEST = "SELECT 1 FROM events WHERE kind = 1 LIMIT 1"
-_INDEX_REQUESTS = (  # paid for only where a source knows request ids alone
+INDEX_REQUESTS = (  # paid for only where a source knows request ids alone
     "CREATE INDEX IF NOT EXISTS events_by_request_id ON events (request_id)"
     " WHERE kind = 0 AND request_id IS NOT NULL"
 )
@@ -193,7 +193,7 @@ class Work:
         asked = self._asked()
         if not asked and self._db.execute(_ANY_REQUEST).get is None:
             return
-        self._db.execute(_INDEX_REQUESTS)
+        self._db.execute(INDEX_REQUESTS)
         told = self._told()
         for entry in self._entries.values():
             if entry.row is not None and column(entry.row, "kind") == _MESSAGE:

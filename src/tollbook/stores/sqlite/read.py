@@ -8,6 +8,7 @@ import apsw
 import msgspec
 
 from tollbook.core.event import UsageEvent, join, settle
+from tollbook.core.identity import looks_like_the_providers
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.slots import DAY_MS, SLOT_MS, bounds
 from tollbook.core.tally import Share
@@ -30,11 +31,18 @@ from tollbook.stores.sqlite.totals import Totals
 
 _SESSIONS_MAX = 20
 
-_SURELY = "ifnull(?1 IN (iif(kind = 2, name ->> 0, name), request_id), 0)"
-_NAMED = (  # a message id that is none of the provider's stands in the state alone
-    f"SELECT id, {_SURELY} FROM events WHERE joined_to IS NULL"  # noqa: S608  # constants
-    f" AND ({_SURELY} OR id IN (SELECT ifnull(joined_to, id) FROM events"
-    " WHERE kind = 1 AND instr(state, ?2))) ORDER BY at DESC, id DESC"
+_BY_ITS_ID = (
+    "SELECT id, 1 AS surely FROM events WHERE name = :id AND kind < 2"
+    " UNION SELECT id, 1 FROM events WHERE kind = 0 AND request_id = :id"
+    " UNION SELECT id, 1 FROM events WHERE kind = 2 AND name ->> 0 = :id"
+)
+_BY_ANOTHER = (  # a message id that is none of the provider's stands in the state alone
+    " UNION SELECT ifnull(joined_to, id), 0 FROM events"
+    " WHERE kind = 1 AND instr(state, :bytes)"
+)
+_NAMED = (
+    "SELECT events.id, max(surely) FROM ({}) AS found JOIN events ON events.id = found.id"
+    " WHERE joined_to IS NULL GROUP BY events.id ORDER BY at DESC, events.id DESC"
 )
 
 
@@ -74,8 +82,11 @@ class Reader:
                 yield self._stored(row)
             return
         assert response is not None, "a session or a response is asked for"
-        named = self._db.execute(_NAMED, (response, response.encode()))
-        for number, surely in named:
+        arms = _BY_ITS_ID
+        if not looks_like_the_providers(response):
+            arms += _BY_ANOTHER
+        texts = {"id": response, "bytes": response.encode()}
+        for number, surely in self._db.execute(_NAMED.format(arms), texts).fetchall():
             (row,) = self._select("id = ?", number)
             if surely or self._event(row)[0].message_id == response:
                 yield self._stored(row)

@@ -110,6 +110,7 @@ CREATE UNIQUE INDEX events_by_name ON events (name, kind, moment);
 CREATE INDEX events_by_time ON events (at);
 CREATE INDEX events_by_session ON events (session, at);
 CREATE INDEX events_by_request ON events (name) WHERE kind = 1;
+CREATE INDEX events_by_moment ON events (name ->> 0) WHERE kind = 2;
 CREATE TABLE event_parts (
     event INTEGER NOT NULL, part INTEGER NOT NULL, model INTEGER NOT NULL,
     priced INTEGER NOT NULL, {_TALLY}, PRIMARY KEY (event, part)

@@ -30,7 +30,7 @@ from tollbook.ports import (
     size_of,
 )
 from tollbook.render.figures import plural
-from tollbook.stores.sqlite.append import Work
+from tollbook.stores.sqlite.append import INDEX_REQUESTS, Work
 from tollbook.stores.sqlite.connection import open_ledger, transaction, translated
 from tollbook.stores.sqlite.facts import (
     accept,
@@ -141,6 +141,7 @@ class SqliteStore:
             return 0
         self._names.forget()
         with transaction(self._db, self.path):
+            self._db.execute(INDEX_REQUESTS)
             last, at, batches = self._inbox.oldest(limit)
             note_sources(self._db, batches)
             work = self._work()
