@@ -124,7 +124,8 @@ class Served:
         """Resident now, and at most."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         found = dict(line.split(":", 1) for line in status.splitlines())
-        return tuple(int(found[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+        now, most = (int(found[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+        return now / 1024, most / 1024
 
     def cpu(self) -> float:
         """Seconds used so far."""

@@ -23,6 +23,7 @@ from tollbook.http.listen import bind
 from tollbook.http.query import query_pages, query_routes
 from tollbook.http.query_desk import Desk
 from tollbook.http.server import Server
+from tollbook.ledger.intake import IntakeState
 from tollbook.ledger.keyring import Keyring
 from tollbook.ledger.keys import Grant, create_key
 from tollbook.ports import Batch, LedgerStore
@@ -44,6 +45,10 @@ class PlainIntake:
             Receipt(status="added", name="", usage={}, list_cost=None)
             for _ in batch.observations
         ]
+
+    def state(self) -> IntakeState:
+        """Figures that differ, so that none is taken for another."""
+        return IntakeState(received=7, posted=4, refused=2, waiting=3)
 
 
 def key_text(

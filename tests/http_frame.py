@@ -31,6 +31,7 @@ from tollbook.http.hosts import Hosts
 from tollbook.http.journal import Journal
 from tollbook.ledger.keyring import Keyring
 from tollbook.ledger.keys import Grant, create_key
+from tollbook.ledger.projects import ProjectBook
 from tollbook.ports import LedgerStore
 from tollbook.stores.memory_control import MemoryControl
 
@@ -162,6 +163,7 @@ class Frame:
             intake=cast("Intake", None),  # no route here takes anything in
             store=cast("LedgerStore", None),
             control=self.control,
+            projects=ProjectBook(self.control),
             clock=clock,
             config=Config(server=settings),
         )

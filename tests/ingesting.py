@@ -13,6 +13,8 @@ from tollbook.core.rate import Rater
 from tollbook.core.receipt import Receipt
 from tollbook.http.exchange import LOCAL, Answer, Request, Services
 from tollbook.http.ingest import take
+from tollbook.ledger.intake import IntakeState
+from tollbook.ledger.projects import ProjectBook
 from tollbook.ports import Batch, Key
 from tollbook.prices import load_catalogue
 from tollbook.stores.memory import MemoryStore
@@ -28,6 +30,10 @@ class Direct:
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
         self.batches: list[Batch] = []
+
+    def state(self) -> IntakeState:
+        """Nothing waits here."""
+        return IntakeState()
 
     async def submit(self, batch: Batch) -> list[Receipt]:
         """Store it now."""
@@ -47,6 +53,7 @@ class Desk:
             intake=self.intake,
             store=self.store,
             control=self.control,
+            projects=ProjectBook(self.control),
             clock=lambda: NOW,
             config=Config(),
         )

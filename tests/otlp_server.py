@@ -24,7 +24,9 @@ from tollbook.http.hosts import Hosts
 from tollbook.http.journal import Journal
 from tollbook.http.otlp import ROUTES
 from tollbook.http.otlp_grpc import listen
+from tollbook.ledger.intake import IntakeState
 from tollbook.ledger.keyring import Keyring
+from tollbook.ledger.projects import ProjectBook
 from tollbook.ports import Batch, LedgerStore
 from tollbook.prices import load_catalogue
 from tollbook.stores.sqlite.control import SqliteControl
@@ -47,6 +49,10 @@ class Straight:
         self._store = store
         self.batches: list[Batch] = []
         self.trouble: list[Exception] = []  # raised one by one, before anything is kept
+
+    def state(self) -> IntakeState:
+        """Nothing waits here."""
+        return IntakeState()
 
     async def submit(self, batch: Batch) -> list[Receipt]:
         """Store a batch; the ledger is asked for what became of it."""
@@ -74,6 +80,7 @@ class Receiver:
             intake=self.intake,
             store=self.store,
             control=self.control,
+            projects=ProjectBook(self.control),
             clock=now,
             config=Config(),
         )

@@ -26,7 +26,7 @@ def read(text: str) -> Read:
             assert word in {"HELP", "TYPE"}
             assert NAME.fullmatch(name)
             if word == "TYPE":
-                assert rest == "gauge"
+                assert rest == ("counter" if name.endswith("_total") else "gauge")
                 assert name not in typed, "a family stands together"
                 typed.add(name)
             continue

@@ -8,6 +8,7 @@ from tollbook.config import Config
 from tollbook.core.control import AuditEntry, Project
 from tollbook.core.observation import Instant
 from tollbook.http.exchange import Intake, Services
+from tollbook.ledger.projects import ProjectBook
 from tollbook.ports import ControlStore, LedgerStore
 from tollbook.stores.memory_control import MemoryControl
 
@@ -29,6 +30,7 @@ def services_of(
         intake=cast("Intake", None),
         store=store,
         control=control,
+        projects=ProjectBook(control),
         clock=lambda: now,
         config=config,
     )

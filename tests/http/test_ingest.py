@@ -59,8 +59,8 @@ def test_a_record_is_answered_with_its_id_tokens_and_cost(desk: Desk) -> None:
         {
             "status": "added",
             "id": "shop:a-1",
-            "tokens": {"uncached_input_tokens": 1000, "output_tokens": 100},
-            "total_tokens": 1100,
+            "tokens": 1100,
+            "usage": {"uncached_input_tokens": 1000, "output_tokens": 100},
             "cost_usd": "0.006",
             "unpriced": [],
         },
@@ -82,7 +82,7 @@ def test_the_same_id_with_other_content_is_a_conflict_and_says_what_stands(
     status, said = desk.say(RECORD | {"id": "a-1", "output_tokens": 90})
 
     assert (status, said["status"]) == (201, "conflict")
-    assert said["tokens"]["output_tokens"] == 100
+    assert said["usage"]["output_tokens"] == 100
     assert "output_tokens" in said["note"]
 
 
@@ -277,7 +277,8 @@ def test_the_receipt_names_what_has_no_price_and_what_tools_did(desk: Desk) -> N
     )[1]
 
     assert (said["cost_usd"], said["unpriced"]) == (None, ["nobodys-model"])
-    assert said["requests"] == {"web_search_requests": 2}
+    assert said["tokens"] == 1100
+    assert said["usage"]["web_search_requests"] == 2
 
 
 def test_a_usage_that_is_not_known_costs_nobody_knows_what(desk: Desk) -> None:
@@ -288,8 +289,8 @@ def test_a_usage_that_is_not_known_costs_nobody_knows_what(desk: Desk) -> None:
             {
                 "status": "added",
                 "id": ":1",
-                "tokens": {},
-                "total_tokens": None,
+                "tokens": None,
+                "usage": {},
                 "cost_usd": None,
                 "unpriced": [],
             }

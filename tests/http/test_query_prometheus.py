@@ -33,6 +33,15 @@ def test_figures_add_up_however_many_projects_there_are() -> None:
     responses = named("tollbook_responses")
     assert len(responses) == PAIRS_MAX + 1
     assert (("project", OTHER), ("model", OTHER)) in responses
+    ingest = {
+        family: value for (family, _), value in found.items() if "_ingest_" in family
+    }
+    assert ingest == {
+        "tollbook_ingest_received_total": 7,
+        "tollbook_ingest_posted_total": 4,
+        "tollbook_ingest_refused_total": 2,
+        "tollbook_ingest_waiting": 3,
+    }
     assert sum(responses.values()) == totals["responses"]
     cost = sum(named("tollbook_list_cost_dollars").values())
     assert cost == Decimal(totals["list_cost_usd"])

@@ -26,6 +26,7 @@ from tollbook.http.station import Parts, run
 from tollbook.ledger.intake import Intake
 from tollbook.ledger.keyring import Keyring
 from tollbook.ledger.keys import Grant, create_key
+from tollbook.ledger.projects import ProjectBook
 from tollbook.ports import Batch, LedgerStore
 from tollbook.stores.memory_control import MemoryControl
 
@@ -85,6 +86,7 @@ def test_an_end_that_cannot_be_orderly_is_told_of(tmp_path: Path) -> None:
             intake=intake,
             store=cast("LedgerStore", store),
             control=control,
+            projects=ProjectBook(control),
             clock=clock,
             config=Config(server=Settings(drain_seconds=1)),
         ),

@@ -14,7 +14,7 @@ import msgspec
 
 from tollbook.cli.connect import claude_code, exports
 from tollbook.cli.context import App, clock, with_app
-from tollbook.cli.late import GRPC, late
+from tollbook.cli.late import GRPC, RELAY, late
 from tollbook.config import Config
 from tollbook.core.errors import ConfigError
 from tollbook.http.beside import Scanner
@@ -27,6 +27,7 @@ from tollbook.http.station import Parts, run
 from tollbook.ledger.intake import Intake
 from tollbook.ledger.keyring import Keyring
 from tollbook.ledger.keys import ensure_admin_key
+from tollbook.ledger.projects import ProjectBook
 from tollbook.places import ledger_path
 from tollbook.ports import ControlStore
 from tollbook.wiring import make_control, make_rater, make_store
@@ -42,6 +43,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     grpc: bool
     grpc_port: int | None
     scan: bool
+    relay: bool
+    alone: bool = False  # the relay, and nothing else
     verbose: bool
 
 
@@ -51,6 +54,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--grpc", is_flag=True, help="OpenTelemetry over gRPC, too")
 @click.option("--grpc-port", type=click.IntRange(0, 65_535), help="For gRPC")
 @click.option("--scan", is_flag=True, help="Keep reading local transcripts")
+@click.option("--relay", is_flag=True, help="Pass requests on to the Messages API, too")
 @click.option("--verbose", is_flag=True, help="A line for each request, on stderr")
 @with_app
 def command(app: App, /, **options: object) -> None:
@@ -58,8 +62,12 @@ def command(app: App, /, **options: object) -> None:
 
     Only this machine is served until another address is named; then a key is needed.
     """
+    serve(app, msgspec.convert(options, Wish))
+
+
+def serve(app: App, wish: Wish) -> None:
+    """Serve until told to end."""
     gc.enable()  # unlike other commands, this one stays
-    wish = msgspec.convert(options, Wish)
     config = _config(app.config, wish)
     with ExitStack() as ends:
         listener = ends.enter_context(bind(config.server.host, config.server.port))
@@ -67,6 +75,8 @@ def command(app: App, /, **options: object) -> None:
         control = make_control(config)
         ends.callback(control.close)
         parts = _parts(app, config, control, verbose=wish.verbose)
+        if wish.relay:
+            parts = _with_relay(parts, alone=wish.alone)
         key = _guard(control, parts.keyring, listener)
         greet = partial(click.echo, _greeting(parts, listener, grpc_place, key))
         works: list[Work] = []
@@ -92,7 +102,12 @@ def _parts(app: App, config: Config, control: ControlStore, *, verbose: bool) ->
     keyring = Keyring(control)
     return Parts(
         services=Services(
-            intake=intake, store=app.store, control=control, clock=clock, config=config
+            intake=intake,
+            store=app.store,
+            control=control,
+            projects=ProjectBook(control),
+            clock=clock,
+            config=config,
         ),
         intake=intake,
         keyring=keyring,
@@ -100,6 +115,13 @@ def _parts(app: App, config: Config, control: ControlStore, *, verbose: bool) ->
         journal=Journal(verbose=verbose),
         folder=os.path.dirname(ledger_path()),
     )
+
+
+def _with_relay(parts: Parts, *, alone: bool) -> Parts:
+    relaying = late(RELAY).make_relaying(
+        parts.services, parts.folder, parts.journal, alone=alone
+    )
+    return msgspec.structs.replace(parts, relaying=relaying)
 
 
 def _guard(
@@ -163,11 +185,36 @@ def _greeting(
         lines.append(f"OpenTelemetry over gRPC on {grpc_place}")
     if key is not None:
         lines.append(f"the first key, which may do everything, shown only now: {key}")
-    if parts.keyring.guards(now=clock()):
-        lines.append("What makes Claude Code report to it, with a key of its own:")
-        lines.append("  tollbook key create claude-code --scope ingest")
-        lines.append(f"  tollbook connect claude-code --url {url} --key -")
-    else:
-        lines.append("What makes Claude Code report to it:")
-        lines += [f"  {line}" for line in exports(claude_code(url)).splitlines()]
+    relaying = parts.relaying
+    guarded = parts.keyring.guards(now=clock())
+    if relaying is not None:
+        lines += _relay_greeting(url, guarded=guarded)
+    if relaying is None or not relaying.alone:
+        lines += _reporting_greeting(url, guarded=guarded)
     return "\n".join([*lines, ""])
+
+
+def _reporting_greeting(url: str, *, guarded: bool) -> list[str]:
+    """What makes Claude Code report."""
+    if guarded:
+        return [
+            "What makes Claude Code report to it, with a key of its own:",
+            "  tollbook key create claude-code --scope ingest",
+            f"  tollbook connect claude-code --url {url} --key -",
+        ]
+    return [
+        "What makes Claude Code report to it:",
+        *(f"  {line}" for line in exports(claude_code(url)).splitlines()),
+    ]
+
+
+def _relay_greeting(url: str, *, guarded: bool) -> list[str]:
+    """What makes programs send their requests through the relay."""
+    lines = ["What sends requests through it, with a key of ours instead of theirs:"]
+    if not guarded:
+        lines.append("  tollbook key create NAME --scope relay")
+    return [
+        *lines,
+        f"  export ANTHROPIC_BASE_URL={url}",
+        "  export ANTHROPIC_API_KEY=tb_...",
+    ]

@@ -18,7 +18,10 @@ import msgspec
 from tollbook.config import Config
 from tollbook.core.control import SCOPES
 from tollbook.core.observation import Instant
-from tollbook.ports import Batch, ControlStore, Key, LedgerStore, Receipt
+from tollbook.core.receipt import Receipt
+from tollbook.ledger.intake import IntakeState
+from tollbook.ledger.projects import ProjectBook
+from tollbook.ports import Batch, ControlStore, Key, LedgerStore
 
 Scope = Literal["ingest", "read", "relay", "admin"]
 JSON = "application/json"
@@ -42,6 +45,10 @@ class Intake(Protocol):
         """
         ...
 
+    def state(self) -> IntakeState:
+        """What it has done since it began, and what is before it."""
+        ...
+
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What routes work with."""
@@ -49,6 +56,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     intake: Intake
     store: LedgerStore  # to read from; writes go through the intake
     control: ControlStore  # projects, keys, audit
+    projects: ProjectBook  # those that reports name, remembered between requests
     clock: Callable[[], Instant]
     config: Config
 

@@ -3,8 +3,8 @@
 Both take the same bodies. A record alone is answered alone; several get ``results`` in
 their order::
 
-    201 {"id": "msg_01…", "status": "added", "tokens": {"output_tokens": 640, …},
-         "total_tokens": 1840, "cost_usd": "0.0176", "unpriced": []}
+    201 {"id": "msg_01…", "status": "added", "tokens": 1840, "usage": {"output_tokens":
+         640, …}, "cost_usd": "0.0176", "unpriced": []}
     207 {"results": [{"status": "added", …},
                      {"status": "refused", "error": {"code": "record-shape", …}}]}
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from secrets import token_hex
-from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -44,8 +43,8 @@ from tollbook.formats.ingest_body import (
 )
 from tollbook.formats.ingest_record import TEXT_MAX, Record, Refused
 from tollbook.http.exchange import Answer, RefusedError, Request, Route, Services
-from tollbook.ledger.projects import ProjectBook, kind_of
-from tollbook.ports import Batch, ControlStore
+from tollbook.ledger.projects import kind_of
+from tollbook.ports import Batch
 
 SOURCE = "http"
 BODY_MAX = 10 << 20
@@ -74,9 +73,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     status: str
     id: str | UnsetType = UNSET
-    tokens: Mapping[str, int] | UnsetType = UNSET
-    requests: Mapping[str, int] | UnsetType = UNSET  # of server tools
-    total_tokens: int | UnsetType | None = UNSET  # ``None``: not known
+    tokens: int | UnsetType | None = UNSET  # of every kind; ``None``: not known
+    usage: Mapping[str, int] | UnsetType = UNSET  # counts by unit
     cost_usd: str | UnsetType | None = UNSET  # ``None``: nothing of it has a price
     unpriced: Sequence[str] | UnsetType = UNSET
     note: str | UnsetType = UNSET
@@ -167,17 +165,6 @@ def _read(request: Request) -> Read[Record]:
     return read
 
 
-_books: WeakKeyDictionary[ControlStore, ProjectBook] = WeakKeyDictionary()
-
-
-def _book(control: ControlStore) -> ProjectBook:
-    """The projects of a ledger, remembered from request to request."""
-    book = _books.get(control)
-    if book is None:
-        book = _books[control] = ProjectBook(control)
-    return book
-
-
 async def _admitted(
     outcomes: Sequence[Outcome], request: Request, services: Services
 ) -> Sequence[Outcome]:
@@ -188,7 +175,7 @@ async def _admitted(
         if isinstance(each, Observation) and each.project is not None
     }
     barred: dict[str | None, Refused] = {}
-    book, now = _book(services.control), services.clock()
+    book, now = services.projects, services.clock()
     for project, seen in first.items():
         assert project is not None
         if book.known(project, now=now) is not None:
@@ -216,17 +203,13 @@ def _refused(why: Refused) -> Result:
 
 def _taken(told: Receipt) -> Result:
     usage = told.usage
-    tokens = {unit: usage[unit] for unit in _TOKENS if unit in usage}
-    others = len(tokens) < len(usage)
+    tokens = [usage[unit] for unit in _TOKENS if unit in usage]
     cost = told.list_cost if usage else None  # what is not known is not free
     return Result(
         status=told.status,
         id=told.name,
-        tokens=tokens,
-        requests={unit: n for unit, n in usage.items() if unit not in tokens}
-        if others
-        else UNSET,
-        total_tokens=sum(tokens.values()) if tokens else None,
+        tokens=sum(tokens) if tokens else None,
+        usage=usage,
         cost_usd=usd_exact(cost) if cost is not None else None,
         unpriced=told.unpriced,
         note=told.note or UNSET,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from weakref import WeakKeyDictionary
 
 from tollbook.core.errors import ControlError, NotAllowedError
 from tollbook.core.problem import Problem
@@ -26,8 +25,8 @@ from tollbook.http.exchange import (
     Route,
     Services,
 )
-from tollbook.ledger.projects import ProjectBook, kind_of
-from tollbook.ports import Batch, ControlStore, Key
+from tollbook.ledger.projects import kind_of
+from tollbook.ports import Batch, Key
 
 SOURCE = "otlp"
 BODY_MAX = 16 << 20
@@ -78,7 +77,7 @@ async def take_in(
 
 async def _admit(heard: Heard, key: Key, services: Services) -> None:
     """Make projects that are new; refuse what is said of those that may not be."""
-    book, now = _book(services.control), services.clock()
+    book, now = services.projects, services.clock()
     for project, app in heard.projects().items():
         if book.known(project, now=now) is None:
             make = partial(book.admit, project, key=key, kind=kind_of(app), now=now)
@@ -86,17 +85,6 @@ async def _admit(heard: Heard, key: Key, services: Services) -> None:
                 await asyncio.to_thread(make)
             except (ControlError, NotAllowedError) as error:
                 heard.bar(project, str(error))
-
-
-_books: WeakKeyDictionary[ControlStore, ProjectBook] = WeakKeyDictionary()
-
-
-def _book(control: ControlStore) -> ProjectBook:
-    """The projects of a ledger, remembered from request to request."""
-    book = _books.get(control)
-    if book is None:
-        book = _books[control] = ProjectBook(control)
-    return book
 
 
 def _batch(heard: Heard, origin: str) -> Batch:

@@ -23,7 +23,6 @@ from tollbook.formats.push import (
     parse_parcel,
 )
 from tollbook.http.exchange import Answer, RefusedError, Request, Route, Services
-from tollbook.ledger.projects import ProjectBook
 from tollbook.ports import Batch
 
 BODY_MAX = 16 << 20
@@ -53,7 +52,7 @@ async def take(request: Request, services: Services) -> Answer:
 
 async def _admit(project: str, request: Request, services: Services) -> None:
     """Make the project that all of a parcel is for, where it is new."""
-    book, now = ProjectBook(services.control), services.clock()
+    book, now = services.projects, services.clock()
     try:
         await asyncio.to_thread(
             book.admit, project, key=request.key, kind=DEVTOOLS, now=now

@@ -18,6 +18,7 @@ from starlette.routing import Route as Page
 
 from tollbook.http.exchange import Answer, Handler, Request, Route, Services
 from tollbook.http.query_desk import FILTERS, Asked, Desk
+from tollbook.http.query_event_shape import EventAnswer
 from tollbook.http.query_events import EVENTS, event, events
 from tollbook.http.query_lists import PROBLEMS, coverage, models, problems, projects
 from tollbook.http.query_parameters import Parameter, parse_query
@@ -27,7 +28,6 @@ from tollbook.http.query_plain import COSTS, METRICS, costs, metrics
 from tollbook.http.query_shapes import (
     CostsAnswer,
     CoverageAnswer,
-    EventAnswer,
     EventsAnswer,
     MetricsAnswer,
     ModelsAnswer,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import reduce
+from itertools import islice
 
 import msgspec
 
@@ -14,6 +16,7 @@ from tollbook.core.money import usd_exact
 from tollbook.core.tally import UNITS, Tally
 from tollbook.http.exchange import RefusedError
 from tollbook.http.query_desk import Asked, Desk
+from tollbook.http.query_event_shape import EventAnswer
 from tollbook.http.query_parameters import (
     Parameter,
     choice_of,
@@ -25,7 +28,6 @@ from tollbook.http.query_parameters import (
 )
 from tollbook.http.query_period import Period
 from tollbook.http.query_shapes import (
-    EventAnswer,
     EventRow,
     EventsAnswer,
     period_shape,
@@ -164,22 +166,25 @@ def event(asked: Asked, desk: Desk) -> EventAnswer:
     """
     name = plain_id(asked.path["id"])
     own = asked.key.projects
-    found = [
+    seen = (
         stored
         for stored in _found(name, desk)
         if own is None or stored.event.project in own
-    ]
+    )
+    found = list(islice(seen, NAMESAKES_MAX + 1))
     if not found:
         text = "id: no response has this message or request id; /v1/events lists them"
         raise RefusedError(404, "event", text)
     labels = desk.store.labels()
-    views = tuple(response(stored, desk.rater, labels) for stored in found)
-    return msgspec.convert(response_document(views), EventAnswer)
+    views = tuple(
+        response(stored, desk.rater, labels) for stored in found[:NAMESAKES_MAX]
+    )
+    more = len(found) > NAMESAKES_MAX
+    return msgspec.convert(response_document(views, more=more), EventAnswer)
 
 
-def _found(name: str, desk: Desk) -> list[StoredEvent]:
+def _found(name: str, desk: Desk) -> Iterator[StoredEvent]:
     moment_id = moment_of(name)
-    found = []
     if moment_id is None:
         candidates = desk.store.find_events(response=name)
     elif moment_id.session:
@@ -188,10 +193,7 @@ def _found(name: str, desk: Desk) -> list[StoredEvent]:
         candidates = desk.store.find_events(response=moment_id.name)
     for stored in candidates:
         if moment_id is None or event_id(identity_of(stored.event)) == name:
-            found.append(stored)
-        if len(found) == NAMESAKES_MAX:
-            break
-    return found
+            yield stored
 
 
 def path_id(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from tollbook.core.money import usd_exact
 from tollbook.core.tally import UNITS, Tally
 from tollbook.http.query_desk import Asked, Desk
+from tollbook.ledger.intake import IntakeState
 from tollbook.ledger.naming import EVER
 from tollbook.ledger.query import Ask, Where, chosen_totals
 from tollbook.render.prometheus import Family, Sample, exposition
@@ -52,6 +53,7 @@ def exposition_of(asked: Asked, desk: Desk) -> str:
                 "Requests whose answer nobody told.",
                 known.unrecorded_calls,
             ),
+            *_ingest(desk.services.intake.state()),
         ]
     return exposition(families)
 
@@ -90,6 +92,23 @@ def _families(used: dict[_Pair, Tally], unpriced: dict[_Pair, Tally]) -> list[Fa
     ]
 
 
+def _ingest(state: IntakeState) -> list[Family]:
+    """What this process has taken in since it began; a fact is what a sender said."""
+    done = (
+        ("received", "Facts that were made durable.", state.received),
+        ("posted", "Facts from which everything was derived.", state.posted),
+        ("refused", "Batches refused because too much was waiting.", state.refused),
+    )
+    waiting = "Facts that are durable, and not derived from yet."
+    return [
+        *(
+            Family(f"tollbook_ingest_{name}_total", text, [_sample(value)], "counter")
+            for name, text, value in done
+        ),
+        _plain("ingest_waiting", waiting, state.waiting),
+    ]
+
+
 def _by_unit(sums: dict[_Pair, Tally]) -> list[Sample]:
     return [
         Sample(_labels(pair) | {"unit": unit}, str(getattr(tally, unit)))
@@ -104,4 +123,8 @@ def _labels(pair: _Pair) -> dict[str, str]:
 
 
 def _plain(name: str, text: str, value: int) -> Family:
-    return Family(f"tollbook_{name}", text, [Sample({}, str(value))])
+    return Family(f"tollbook_{name}", text, [_sample(value)])
+
+
+def _sample(value: int) -> Sample:
+    return Sample({}, str(value))

@@ -218,13 +218,6 @@ class EventsAnswer(Shape, frozen=True, kw_only=True):
     next: str | None
 
 
-class EventAnswer(Shape, frozen=True, kw_only=True):
-    """Responses with all that speaks for them, as ``tollbook show --json`` has them."""
-
-    version: int = VERSION
-    responses: list[dict[str, Any]]
-
-
 class ProblemShape(Shape, frozen=True, kw_only=True):
     """Input that could not be used, and where it is."""
 

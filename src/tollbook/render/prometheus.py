@@ -1,7 +1,7 @@
 r"""Figures for Prometheus, in its text format 0.0.4.
 
-Everything is a gauge: a better source or a corrected price may lower a total, which a
-counter must not. The shape::
+What the ledger holds is a gauge: a better source or a corrected price may lower a total,
+which a counter must not. What a process has done is a counter. The shape::
 
     # HELP tollbook_tokens Tokens by kind.
     # TYPE tollbook_tokens gauge
@@ -13,6 +13,7 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/, read on 20
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -35,6 +36,7 @@ class Family(msgspec.Struct, frozen=True):
     name: str  # letters and underscores
     text: str  # what it counts, one sentence
     samples: Iterable[Sample]
+    kind: Literal["gauge", "counter"] = "gauge"
 
 
 def exposition(families: Iterable[Family]) -> str:
@@ -44,7 +46,7 @@ def exposition(families: Iterable[Family]) -> str:
 
 def _lines(family: Family) -> Iterator[str]:
     yield f"# HELP {family.name} {family.text.translate(_IN_HELP)}"
-    yield f"# TYPE {family.name} gauge"
+    yield f"# TYPE {family.name} {family.kind}"
     for sample in family.samples:
         labels = ",".join(
             f'{name}="{_label(value)}"' for name, value in sample.labels.items()
