@@ -42,7 +42,8 @@ store = SqliteStore(Path(sys.argv[1]), rater, rater.version)
 source = TranscriptFolders([Path(sys.argv[2])])
 print("ready", flush=True)
 while True:
-    scan(source, store, now=lambda: 1)
+    if scan(source, store, now=lambda: 1).added:
+        print("stored", flush=True)
 """
 
 
@@ -202,7 +203,11 @@ def test_killed_processes_lose_and_double_nothing(tmp_path: Path, kills: int) ->
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
         responses = grow(root, responses)
-        time.sleep(kill * 7 % 61 / 1000)
+        if kill % 10:
+            time.sleep(kill * 7 % 61 / 1000)
+        else:  # so that there is something to lose, however slow the machine
+            assert running[0].stdout is not None
+            assert running[0].stdout.readline() == b"stored\n"
         for process in running:
             process.kill()
         for process in running:
