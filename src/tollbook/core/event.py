@@ -9,7 +9,7 @@ grouping, incrementally or all at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import TypeVar
 
 import msgspec
@@ -28,8 +28,8 @@ from tollbook.core.units import Unit
 
 _V = TypeVar("_V", tuple[int, str], "Reading")
 _MARKS = (
-    "message", "request", "project", "branch", "agent", "skill", "model",
-    "provider", "app", "user", "machine", "key", "failure",
+    "message", "request", "project", "branch", "agent", "skill",
+    "model", "provider", "app", "user", "machine", "key", "failure",
 )  # fmt: skip
 _FROM_ANYWHERE = {
     "message_id": "message",
@@ -126,17 +126,15 @@ class Adjusted(msgspec.Struct, frozen=True, array_like=True, gc=False):
     said: EventState
 
 
-_UNTOLD = EventState({}, {}, {}, (), (), None)
+_untold = partial(msgspec.structs.replace, EventState({}, {}, {}, (), (), None))
 
 
 def lift(seen: Observation, source: str) -> EventState:
     """One observation as the state of an event nobody else has spoken of."""
     said = _lift(seen, source)
-    made = seen.adjustment
-    if made is None:
+    if (made := seen.adjustment) is None:
         return said
-    known = {(made.run, made.number): Adjusted(made.withdrawn, said)}
-    return msgspec.structs.replace(_UNTOLD, adjusted=known)
+    return _untold(adjusted={(made.run, made.number): Adjusted(made.withdrawn, said)})
 
 
 def _lift(seen: Observation, source: str) -> EventState:
@@ -257,20 +255,10 @@ def _join_sightings(one: Sighting, other: Sighting) -> Sighting:
 def _marks(seen: Observation) -> tuple[str | None, ...]:
     """The values of ``_MARKS``."""
     return (
-        seen.message_id,
-        seen.request_id,
-        seen.project,
-        seen.branch,
-        seen.agent,
-        seen.skill,
-        main_model(seen.parts),
-        seen.provider,
-        seen.app,
-        seen.user,
-        seen.machine,
-        seen.key,
+        seen.message_id, seen.request_id, seen.project, seen.branch, seen.agent, seen.skill,
+        main_model(seen.parts), seen.provider, seen.app, seen.user, seen.machine, seen.key,
         seen.failure,
-    )
+    )  # fmt: skip
 
 
 def main_model(parts: Iterable[Part]) -> str:
@@ -324,19 +312,18 @@ def _in_force(state: EventState) -> EventState:
 
     Of a response that only withdrawn ones speak of no more is known than that it was.
     """
+    known = msgspec.structs.replace(state, adjusted={})
     each = state.adjusted.values()
-    told = [one.said for one in each if not one.withdrawn]
-    known = reduce(join, told, msgspec.structs.replace(state, adjusted={}))
+    known = reduce(join, [one.said for one in each if not one.withdrawn], known)
     if known.places:
         return known
     gone = reduce(join, [one.said for one in each])
-    return msgspec.structs.replace(_UNTOLD, places=gone.places, sources=gone.sources)
+    return _untold(places=gone.places, sources=gone.sources)
 
 
 def settle_one(seen: Observation, source: str) -> UsageEvent:
     """``settle(lift(seen, source))``, at a fraction of its price."""
-    plain = len(seen.parts) == 1 and seen.parts[0].usage and seen.adjustment is None
-    if not plain:
+    if seen.adjustment or len(seen.parts) != 1 or not seen.parts[0].usage:
         return settle(lift(seen, source))
     return UsageEvent(
         message_id=seen.message_id or None,
