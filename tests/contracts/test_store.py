@@ -352,8 +352,9 @@ def test_a_batch_that_was_overtaken_is_left_out_whole(make: Store) -> None:
 
 def received(batch: Batch) -> Batch:
     """A batch as a server takes it in: it has no cursor."""
-    fresh = {"previous": None, "cursor": None, "afresh": False, "labels": {}}
-    return msgspec.structs.replace(batch, **fresh)
+    return msgspec.structs.replace(
+        batch, previous=None, cursor=None, afresh=False, labels={}
+    )
 
 
 @every_store
