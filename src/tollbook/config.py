@@ -118,6 +118,51 @@ class Server(_Strict, frozen=True, kw_only=True):
     drain_seconds: _Count = 10
 
 
+class Relay(_Strict, frozen=True, kw_only=True):
+    """``[relay]``: how requests are passed on."""
+
+    fail_open: bool = False  # pass on what could not be written down first
+    body_bytes_max: _Count = 32 << 20  # what the Messages API takes
+    connect_seconds: _Count = 10
+    silence_seconds: _Count = 600  # how long an upstream may say nothing
+    cool_seconds: _Count = (
+        30  # an account rests after 429 and 529, if not told how long
+    )
+    drain_seconds: _Count = 60  # of an answer whose reader has gone
+    drain_bytes_max: _Count = 16 << 20
+    drains_max: _Count = 100  # at one time
+
+
+class Account(_Strict, frozen=True, kw_only=True):
+    """``[upstreams.NAME.accounts.NAME]``: where one of our keys is; it is never here."""
+
+    key_env: str = ""
+    key_file: str = ""
+
+
+class Upstream(_Strict, frozen=True, kw_only=True):
+    """``[upstreams.NAME]``: a Messages API, and who is sent there."""
+
+    base_url: str
+    accounts: dict[str, Account]  # in the order in which they are tried
+    auth: Literal["x-api-key", "bearer"] = "x-api-key"
+    on_missing: Literal["flag", "count", "nonstream"] = "flag"
+    models: tuple[str, ...] = ()  # patterns such as claude-haiku-*; none: any
+    projects: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()  # clients' keys, by id or name
+    set_headers: dict[str, str] = {}
+    drop_headers: tuple[str, ...] = ()
+    betas: tuple[str, ...] = ()  # more values of anthropic-beta
+    paths: tuple[str, ...] = ()  # more that may pass: "GET /v1/files/*"
+
+
+ANTHROPIC = Upstream(
+    base_url="https://api.anthropic.com",
+    accounts={"main": Account(key_env="ANTHROPIC_API_KEY")},
+)
+"""Where requests go when no upstream is named."""
+
+
 class Config(_Strict, frozen=True, kw_only=True):
     """Everything that can be set."""
 
@@ -127,6 +172,8 @@ class Config(_Strict, frozen=True, kw_only=True):
     plan: Plan | None = None
     projects: Projects = Projects()
     server: Server = Server()
+    relay: Relay = Relay()
+    upstreams: dict[str, Upstream] = {}
 
     def terms(self) -> PriceTerms:
         """The user's own prices.

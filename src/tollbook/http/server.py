@@ -12,9 +12,9 @@ from types import FrameType
 from typing import Any, cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tollbook.config import Server as Settings
-from tollbook.http.app import App
 from tollbook.http.journal import Journal
 from tollbook.http.listen import room_for
 from tollbook.http.patience import Patience
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         settings: Settings,
         journal: Journal,
         *,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
+from starlette.types import ASGIApp
 
 from tollbook.core.errors import StoreUnavailableError
 from tollbook.http.app import App
@@ -24,6 +25,8 @@ from tollbook.http.otlp import ROUTES as OTLP
 from tollbook.http.push import ROUTES as PUSH
 from tollbook.http.query import query_pages, query_routes
 from tollbook.http.query_desk import Desk
+from tollbook.http.relay import Relay
+from tollbook.http.relay_station import Relaying
 from tollbook.http.server import Server, Work
 from tollbook.ledger.intake import Intake
 from tollbook.ledger.keyring import Keyring
@@ -40,6 +43,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     journal: Journal
     folder: str  # where the ledger is
+    relaying: Relaying | None = None
 
 
 def run(
@@ -52,6 +56,8 @@ def run(
     """Serve until told to end; then answer, write and derive what was taken in."""
     settings = parts.services.config.server
     desk = Desk(parts.services)
+    if parts.relaying is not None:
+        works = [*works, parts.relaying.run]
     server = Server(
         _application(parts, desk, listener),
         settings,
@@ -66,27 +72,30 @@ def run(
         desk.close()
         if not parts.intake.close(settings.drain_seconds):
             parts.journal.say(_LATER)
+        if parts.relaying is not None:
+            parts.relaying.instance.close()
         try:
             parts.keyring.note_uses(last=True)
         except StoreUnavailableError as error:
             parts.journal.say(str(error))
 
 
-def _application(parts: Parts, desk: Desk, listener: socket.socket) -> App:
+def _application(parts: Parts, desk: Desk, listener: socket.socket) -> ASGIApp:
     settings = parts.services.config.server
     readiness = Readiness(parts.folder, (Flow(parts.intake.state),))
     names = (*settings.hosts, settings.host, socket.gethostname())
-    return App(
-        parts.services,
-        (parts.door, Hosts(names, addresses=is_open(listener))),
-        (
-            *INGEST,
-            *OTLP,
-            *PUSH,
-            *query_routes(desk),
-            *DOCS,
-            *health_routes(readiness),
-        ),
-        query_pages(desk),
-        parts.journal,
-    )
+    gate = (parts.door, Hosts(names, addresses=is_open(listener)))
+    health = health_routes(readiness)
+    if parts.relaying is not None and parts.relaying.alone:
+        app = App(parts.services, gate, health, (), parts.journal)
+    else:
+        app = App(
+            parts.services,
+            gate,
+            (*INGEST, *OTLP, *PUSH, *query_routes(desk), *DOCS, *health),
+            query_pages(desk),
+            parts.journal,
+        )
+    if parts.relaying is None:
+        return app
+    return Relay(parts.services, gate, parts.relaying.traffic, app, parts.journal)
