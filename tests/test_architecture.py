@@ -43,8 +43,8 @@ PLAIN = {
 PURE = {
     "core": PLAIN,
     "formats": PLAIN
-    | {"csv", "google.protobuf", "io", "opentelemetry.proto", "stringzilla"}
-    | {"urllib.parse"},
+    | {"brotli", "csv", "google.protobuf", "io", "opentelemetry.proto", "stringzilla"}
+    | {"urllib.parse", "zstandard"},
     "render": PLAIN | {"csv", "html", "io", "rich", "textwrap", "zoneinfo"},
 }
 WORLDLY_CALLS = {"breakpoint", "eval", "exec", "input", "open", "print"}

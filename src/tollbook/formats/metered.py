@@ -49,15 +49,16 @@ class Flag(StrEnum):
 
 
 class OutputChars(msgspec.Struct, frozen=True, kw_only=True):
-    """How much an answer wrote, by class of content, in Unicode characters."""
+    """How much an answer wrote, in Unicode characters by class of content."""
 
     text: int = 0
     thinking: int = 0
     tool_input: int = 0  # the JSON text of what tools are called with
+    unread_bytes: int = 0  # of events too large to be looked into
 
     @property
     def total(self) -> int:
-        """All classes together."""
+        """The characters of all classes."""
         return self.text + self.thinking + self.tool_input
 
 
@@ -67,7 +68,7 @@ class Metered(msgspec.Struct, frozen=True, kw_only=True):
     ``parts``, ``evidence`` and ``lesser`` are an observation's. A count nobody stated is
     absent; without any, the only part is empty and ``evidence`` is ``MISSING``.
     ``seen_in`` names the events that carried usage and ``lacked`` those that came
-    without: ``message_start``, ``message_delta``, ``message_stop``, or ``body``.
+    without: ``message_start``, ``message_delta``, ``message_stop``, ``other``, or ``body``.
     """
 
     state: State
