@@ -32,6 +32,7 @@ from tollbook.places import ledger_path
 from tollbook.ports import ControlStore
 from tollbook.wiring import make_control, make_rater, make_store
 
+_NEW_OBJECTS = 25_000  # before they are looked through for rubbish
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to know it, not to listen there
 
 
@@ -67,7 +68,7 @@ def command(app: App, /, **options: object) -> None:
 
 def serve(app: App, wish: Wish) -> None:
     """Serve until told to end."""
-    gc.enable()  # unlike other commands, this one stays
+    _collect_garbage()
     config = _config(app.config, wish)
     with ExitStack() as ends:
         listener = ends.enter_context(bind(config.server.host, config.server.port))
@@ -86,6 +87,16 @@ def serve(app: App, wish: Wish) -> None:
             works.append(partial(_answer_grpc, grpc_place, parts, greet))
         started = greet if grpc_place is None else _wait
         run(parts, listener, works=works, started=started)
+
+
+def _collect_garbage() -> None:
+    """Unlike other commands, this one stays.
+
+    But what a batch is made of must not be looked through again and again meanwhile.
+    """
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 20, 20)
+    gc.enable()
 
 
 def _config(config: Config, wish: Wish) -> Config:

@@ -323,18 +323,19 @@ def _in_force(state: EventState) -> EventState:
 
 def settle_one(seen: Observation, source: str) -> UsageEvent:
     """``settle(lift(seen, source))``, at a fraction of its price."""
-    if seen.adjustment or len(seen.parts) != 1 or not seen.parts[0].usage:
+    if seen.adjustment or len(seen.parts) != 1:
         return settle(lift(seen, source))
+    known = bool(seen.parts[0].usage)
     return UsageEvent(
         message_id=seen.message_id or None,
         request_id=seen.request_id or None,
         session=seen.session or None,
         first_at=seen.first_at,
         at=seen.at,
-        parts=seen.parts,
+        parts=seen.parts if known else (Part(seen.parts[0].model, {}),),
         conditions=seen.conditions,
-        evidence=seen.evidence,
-        lesser=seen.lesser,
+        evidence=seen.evidence if known else int(Evidence.MISSING),
+        lesser=seen.lesser if known else None,
         sidechain=seen.sidechain,
         copied=seen.copied,
         project=seen.project or None,
@@ -351,7 +352,7 @@ def settle_one(seen: Observation, source: str) -> UsageEvent:
         key=seen.key or None,
         tags=seen.tags,
         latency_ms=seen.latency_ms,
-        failure=None,
+        failure=None if known else seen.failure or None,
     )
 
 

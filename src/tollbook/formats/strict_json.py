@@ -3,7 +3,8 @@
 RFC 8259 leaves open what a name means that an object holds twice, and parsers keep the
 last. Nobody knows what the sender meant, so such a record is refused. To find it costs
 no second parser: what was read, written again, has fewer colons than the text had.
-Nothing in between can add one, for JSON writes a colon as itself.
+Nothing in between can add one, for JSON writes a colon as itself; a shape that is
+written again leaves out what was not there.
 """
 
 from __future__ import annotations

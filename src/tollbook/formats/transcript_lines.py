@@ -28,14 +28,14 @@ from tollbook.core.units import COUNT_MAX
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 
-class CacheCreation(msgspec.Struct, gc=False):
+class CacheCreation(msgspec.Struct, omit_defaults=True, gc=False):
     """Cache writes by lifetime."""
 
     ephemeral_5m_input_tokens: Count | None = None
     ephemeral_1h_input_tokens: Count | None = None
 
 
-class Counts(msgspec.Struct, gc=False):
+class Counts(msgspec.Struct, omit_defaults=True, gc=False):
     """The token counts of a usage object or of one of its iterations."""
 
     input_tokens: Count | None = None
@@ -45,14 +45,14 @@ class Counts(msgspec.Struct, gc=False):
     cache_creation: CacheCreation | None = None
 
 
-class Iteration(Counts, gc=False):
+class Iteration(Counts, omit_defaults=True, gc=False):
     """One sampling step; ``model`` is absent where it is the message's own."""
 
     type: str = "message"
     model: str | None = None
 
 
-class Usage(Counts, gc=False):
+class Usage(Counts, omit_defaults=True, gc=False):
     """The provider's usage object."""
 
     server_tool_use: dict[str, Any] | None = None
