@@ -31,6 +31,13 @@ from tollbook.stores.sqlite.totals import Totals
 
 _SESSIONS_MAX = 20
 
+_SOURCE = DAILY_DIMENSIONS.index("source")  # every event has one
+_RESPONSES = "SELECT sum(responses) FROM usage_by_day WHERE dimension = ?"
+_SLOTS = (  # each by a look at one end of the table
+    f"SELECT (SELECT min(slot) FROM usage_by_project) * {SLOT_MS},"  # noqa: S608  # constants
+    f" (SELECT max(slot) FROM usage_by_project) * {SLOT_MS}"
+)
+
 _BY_ITS_ID = (
     "SELECT id, 1 AS surely FROM events WHERE name = :id AND kind < 2"
     " UNION SELECT id, 1 FROM events WHERE kind = 0 AND request_id = :id"
@@ -181,7 +188,7 @@ class Reader:
         count = self._db.execute
         calls = "SELECT count(*) FROM calls WHERE asked AND NOT answered"
         return Coverage(
-            responses=count("SELECT sum(responses) FROM usage_by_project").get or 0,
+            responses=count(_RESPONSES, (_SOURCE,)).get or 0,
             unrecorded_calls=count(calls).get,
             problems=count_problems(self._db),
             sources=self._sources(),
@@ -198,14 +205,12 @@ class Reader:
         spans = self._db.execute(
             "SELECT value, min(day), max(day) FROM usage_by_day WHERE dimension = ?"
             " GROUP BY value",
-            (DAILY_DIMENSIONS.index("source"),),
+            (_SOURCE,),
         )
         for number, *span in spans:
             for source in (self._texts[number] or "").split("+"):
                 days[source] += [day * DAY_MS for day in span]
-        first, last = self._db.execute(
-            f"SELECT min(slot) * {SLOT_MS}, max(slot) * {SLOT_MS} FROM usage_by_project"  # noqa: S608  # constants
-        ).get
+        first, last = self._db.execute(_SLOTS).get
         return {
             source: bounds((min(found), max(found)), (first, last))
             if found
