@@ -265,15 +265,29 @@ def test_an_unreadable_folder_is_a_problem_beside_the_good_ones(
     assert codes(store) == [("-locked", 0, "file-unreadable")]
 
 
+def test_a_folder_given_with_a_slash_at_its_end_has_the_same_files(root: Path) -> None:
+    store = ledger()
+    write(root, answer())
+    look(store, root)
+    spelled = TranscriptFolders([f"{root}{os.sep}"])
+
+    pending = spelled.survey(store.cursors(spelled.name))
+
+    assert (pending.origins, pending.items) == (1, [])
+
+
 def test_an_unreadable_file_is_a_problem_and_is_tried_again(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = ledger()
     write(root, answer())
+    open_file = os.open
     with monkeypatch.context() as patch:
 
         def refuse(path: str, flags: int) -> int:
-            raise PermissionError(13, "Permission denied", path, flags)
+            if path.endswith(".jsonl"):
+                raise PermissionError(13, "Permission denied", path, flags)
+            return open_file(path, flags)
 
         patch.setattr(os, "open", refuse)
         look(store, root)
