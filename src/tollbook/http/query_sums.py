@@ -109,6 +109,7 @@ def top(asked: Asked, desk: Desk) -> TopAnswer:
         by=by,
         where=desk.where(asked, books.naming),
         kinds=desk.kinds() if by == "kind" else {},
+        split=False,
     )
     found = add_up(books, ask)
     lines = largest(found.lines, measure)

@@ -41,6 +41,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None
     where: Where = Where()
     kinds: Mapping[str, str] = {}  # of projects, for ``by="kind"``
+    split: bool = True  # the lines into their buckets
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +66,8 @@ def add_up(books: Books, ask: Ask) -> Sums:
         bucket = (f"{number}", None)
         for line in (everything, sums[key]):
             line.add(total, model, month)
-            line.part(bucket).add(total, model, month)
+            if ask.split:
+                line.part(bucket).add(total, model, month)
     estimator = make_estimator(
         books.store, books.naming, books.pricer, everything.partials
     )
