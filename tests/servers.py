@@ -137,9 +137,11 @@ def echo_server(**settings: int) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def real_server(program: Program, *words: str) -> Iterator[Served]:
+def real_server(
+    program: Program, *words: str, command: str = "serve"
+) -> Iterator[Served]:
     """``tollbook serve`` on a free port, in a program's home."""
-    yield from _until_done(program.start("serve", "--port", "0", *words))
+    yield from _until_done(program.start(command, "--port", "0", *words))
 
 
 def _until_done(process: subprocess.Popen[bytes]) -> Iterator[Served]:

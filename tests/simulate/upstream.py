@@ -61,6 +61,7 @@ class UpstreamServer:
         self.seen: list[Seen] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: asyncio.Server
         self.port = 0
 
     @property
@@ -72,8 +73,8 @@ class UpstreamServer:
         """Listen."""
         self._thread.start()
         starting = asyncio.start_server(self._talk, "127.0.0.1", 0)
-        server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(
@@ -89,6 +90,7 @@ class UpstreamServer:
         self._loop.close()
 
     async def _end(self) -> None:
+        self._server.close()
         mine = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not mine]
         for task in others:
@@ -103,8 +105,8 @@ class UpstreamServer:
                 self.seen.append(seen)
                 if not await self._say(seen, writer):
                     break
-        except ConnectionError:
-            pass
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the other side has gone, or the test has ended
         finally:
             writer.close()
 

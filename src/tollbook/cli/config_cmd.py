@@ -64,6 +64,33 @@ EXAMPLE = """\
 #body_seconds = 10
 #idle_seconds = 75
 #drain_seconds = 10          # for what is under way at the end
+
+[relay]                      # `tollbook relay`
+#fail_open = false           # true: pass on what could not be written down first
+#body_bytes_max = 33554432
+#connect_seconds = 10        # how long an upstream may take
+#silence_seconds = 600
+#cool_seconds = 30           # how long an account rests after 429 and 529
+#drain_seconds = 60          # of an answer whose client has gone
+#drain_bytes_max = 16777216
+#drains_max = 100
+
+#[upstreams.anthropic]       # where it sends requests; this one is there by itself
+#base_url = "https://api.anthropic.com"
+#auth = "x-api-key"          # or "bearer"
+#on_missing = "flag"         # streams without usage: or "count", or "nonstream"
+#models = ["claude-*"]       # what it takes; without: all
+#projects = ["shop"]
+#keys = ["ci"]
+#set_headers = { "x-team" = "shop" }
+#drop_headers = ["x-app"]
+#betas = ["context-1m-2025-08-07"]
+#paths = ["GET /v1/files/*"] # more that may pass
+
+#[upstreams.anthropic.accounts.main]
+#key_env = "ANTHROPIC_API_KEY"
+#[upstreams.anthropic.accounts.spare]
+#key_file = "/run/secrets/anthropic"
 """
 
 

@@ -8,6 +8,7 @@ from types import ModuleType
 PROGRESS = "tollbook.cli.progress"  # the bar of a terminal
 GRPC = "tollbook.http.otlp_grpc"  # serve --grpc; needs the extra tollbook[grpc]
 RELAY = "tollbook.http.relay_station"  # relay, serve --relay
+PROBE = "tollbook.http.relay_probe"  # probe
 CSV = "tollbook.render.report_csv"  # the three forms of a report
 JSON = "tollbook.render.report_json"
 TEXT = "tollbook.render.report_text"

@@ -68,6 +68,7 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry("tollbook.cli.doctor", "Look after the ledger's health", LEDGER),
     "serve": Entry("tollbook.cli.serve", "Run the server", TEAMS),
     "relay": Entry("tollbook.cli.relay", "Run the relay to the Messages API", TEAMS),
+    "probe": Entry("tollbook.cli.probe", "Ask an upstream what it reports", TEAMS),
     "connect": Entry(
         "tollbook.cli.connect", "Print what makes Claude Code report to a server", TEAMS
     ),

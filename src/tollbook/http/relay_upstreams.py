@@ -11,9 +11,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from fnmatch import fnmatchcase
 from typing import NoReturn
 from urllib.parse import urlsplit
+
+import msgspec
 
 from tollbook.config import ANTHROPIC, Config
 from tollbook.config import Account as AccountSettings
@@ -114,6 +117,14 @@ class Upstream:
         """Those to try, in order; if all rest, the one that has rested longest."""
         awake = [each for each in self._accounts if each.rests_until <= now]
         return awake or [min(self._accounts, key=lambda each: each.rests_until)]
+
+    def undressed(self) -> Upstream:
+        """The same one without what the settings say of header lines."""
+        bare = copy(self)
+        bare.settings = msgspec.structs.replace(
+            self.settings, set_headers={}, drop_headers=(), betas=()
+        )
+        return bare
 
     def takes(self, key: Key, project: str | None, model: str | None) -> bool:
         """Whether a request belongs here by what it says and who sends it."""
