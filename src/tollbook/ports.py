@@ -339,6 +339,9 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def limit(self, milliseconds: int | None) -> None:
+        """Let reads from now on take so long together, or raise ``TooSlowError``."""
+
     def close(self) -> None:
         """Let go of the file."""
         ...

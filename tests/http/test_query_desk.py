@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,8 +18,10 @@ from tollbook.http import query_percentiles
 from tollbook.http.exchange import RefusedError
 from tollbook.http.query_desk import WAITING_MAX, Desk
 from tollbook.http.query_events import NAMESAKES_MAX
-from tollbook.ports import Batch
+from tollbook.ports import Batch, Total, UsageQuery
 from tollbook.stores.memory import MemoryStore
+from tollbook.stores.sqlite.connection import translated
+from tollbook.stores.sqlite.store import SqliteStore
 
 EMPTY = (
     "/v1/totals", "/v1/series", "/v1/series?since=2026-11-01", "/v1/top?by=user",
@@ -65,6 +69,37 @@ def test_a_ledger_that_is_away_is_a_matter_of_time() -> None:
         asyncio.run(ask())
 
     assert (refused.value.status, refused.value.code) == (503, "ledger")
+
+
+class Endless(SqliteStore):
+    """A ledger so large that adding it up would never end."""
+
+    def totals(self, query: UsageQuery) -> list[Total]:
+        """Count for ever."""
+        with translated(self.path):
+            self._db.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+                " SELECT max(i) FROM n"
+            ).fetchall()
+        raise AssertionError(query)
+
+
+def test_a_question_that_takes_too_long_ends_and_holds_up_no_other(
+    tmp_path: Path,
+) -> None:
+    store = Endless(tmp_path / "ledger.db", RATER, RATER.version)
+    services = msgspec.structs.replace(world(), store=store)
+    with serving(services) as client:
+        began = time.monotonic()
+        slow = client.get("/v1/totals")
+        took = time.monotonic() - began
+        other = client.get("/v1/events")
+    store.close()
+
+    assert (slow.status_code, slow.json()["error"]["code"]) == (422, "too_slow")
+    assert "shorter period" in slow.json()["error"]["message"]
+    assert took < 2  # a second, on a machine that has nothing else to do
+    assert other.status_code == 200
 
 
 def test_an_empty_ledger_answers_everything() -> None:

@@ -15,6 +15,7 @@
   x SourceError             a source could not be read
     + SourceUnavailableError    transient: try the same read again
     + SourceRejectedError       permanent: the same read will fail again
+  + TooSlowError            a question takes longer than whoever answers may take
   + BusyError               too much is waiting to be written; come back later
   x StoreError              the ledger file could not be used
     + StoreUnavailableError     transient: locked, or the disk is full
@@ -121,6 +122,13 @@ class SourceUnavailableError(SourceError):
 
 class SourceRejectedError(SourceError):
     """Permanent: the same read will fail again."""
+
+
+class TooSlowError(TollbookError):
+    """A question takes longer than whoever answers may take."""
+
+    def __init__(self) -> None:
+        super().__init__("answering takes too long here; ask for a shorter period")
 
 
 class BusyError(TollbookError):

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from tollbook.core.control import KINDS
-from tollbook.core.errors import StoreError
+from tollbook.core.errors import StoreError, TooSlowError
 from tollbook.core.observation import Instant
 from tollbook.http.exchange import LOCAL, RefusedError, Services
 from tollbook.http.query_parameters import (
@@ -34,6 +34,8 @@ from tollbook.wiring import make_rater
 
 _T = TypeVar("_T")
 WAITING_MAX = 32
+ANSWER_MS = 900
+"""Longer than that no question occupies the only reader there is."""
 _RETRY = (("Retry-After", "1"),)
 _EQUAL = ("user", "session", "app", "provider", "machine", "key")
 
@@ -87,19 +89,29 @@ class Desk:
 
         Raises:
             RefusedError: 503; others are waiting, or the ledger cannot be read now.
+                422; it takes too long.
         """
         if self._waiting >= WAITING_MAX:
             text = "too many questions are waiting; ask again in a moment"
             raise RefusedError(503, "busy", text, _RETRY)
         self._waiting += 1
         loop = asyncio.get_running_loop()
-        turn = loop.run_in_executor(self._reader, question)
+        turn = loop.run_in_executor(self._reader, self._in_time, question)
         turn.add_done_callback(self._answered)
         try:
             return await turn
+        except TooSlowError as error:
+            raise RefusedError(422, "too_slow", str(error)) from error
         except StoreError as error:
             text = "the ledger cannot be read now; ask again in a moment"
             raise RefusedError(503, "ledger", text, _RETRY) from error
+
+    def _in_time(self, question: Callable[[], _T]) -> _T:
+        self.store.limit(ANSWER_MS)
+        try:
+            return question()
+        finally:
+            self.store.limit(None)
 
     def _answered(self, turn: asyncio.Future[_T]) -> None:
         del turn

@@ -62,6 +62,9 @@ class MemoryStore:
         self._recorded_at: Instant | None = None
         self._acknowledged: dict[Key, Instant] = {}
 
+    def limit(self, milliseconds: int | None) -> None:
+        """See ``LedgerStore.limit``. What is small takes no time."""
+
     def close(self) -> None:
         """See ``LedgerStore.close``."""
 

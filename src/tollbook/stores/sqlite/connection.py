@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from tollbook.core.errors import (
     StoreError,
     StoreTooNewError,
     StoreUnavailableError,
+    TooSlowError,
 )
 from tollbook.ports import StrPath
 from tollbook.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS
@@ -21,6 +23,8 @@ SQLITE_VERSION_MIN = (3, 51, 3)
 """Older ones may corrupt a write-ahead log that two processes reset at once
 (https://sqlite.org/wal.html, "The WAL-reset bug", read 2026-11-22)."""
 
+_STEPS = 250_000
+"""Of SQLite's machine between two looks at the clock: some milliseconds."""
 _BUSY_TIMEOUT_MS = 30_000
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -48,6 +52,15 @@ def open_ledger(path: StrPath) -> apsw.Connection:
             connection.execute(pragma)
         _migrate(connection, path)
     return connection
+
+
+def limit_time(connection: apsw.Connection, milliseconds: int | None) -> None:
+    """Let statements take so long from now on, all together; ``None``: for ever."""
+    if milliseconds is None:
+        connection.set_progress_handler(None)
+        return
+    end = time.monotonic_ns() + milliseconds * 1_000_000
+    connection.set_progress_handler(lambda: time.monotonic_ns() > end, _STEPS)
 
 
 def _refuse_old_library() -> None:
@@ -120,6 +133,8 @@ def translated(path: StrPath) -> Iterator[None]:
     """Say what SQLite's errors mean for the reader, and what to do."""
     try:
         yield
+    except apsw.InterruptError as error:
+        raise TooSlowError from error
     except (apsw.BusyError, apsw.LockedError) as error:
         message = f"{path}: another process is writing to the ledger; try again"
         raise StoreUnavailableError(message) from error

@@ -31,7 +31,12 @@ from tollbook.ports import (
 )
 from tollbook.render.figures import plural
 from tollbook.stores.sqlite.append import INDEX_REQUESTS, Work
-from tollbook.stores.sqlite.connection import open_ledger, transaction, translated
+from tollbook.stores.sqlite.connection import (
+    limit_time,
+    open_ledger,
+    transaction,
+    translated,
+)
 from tollbook.stores.sqlite.facts import (
     accept,
     note_sources,
@@ -97,6 +102,10 @@ class SqliteStore:
         self._reader = Reader(self._db, self._texts)
         self._pages = Pages(self._db, self._reader)
         self._inbox = Inbox(self._db, self._names, self._texts, pricer)
+
+    def limit(self, milliseconds: int | None) -> None:
+        """See ``LedgerStore.limit``."""
+        limit_time(self._db, milliseconds)
 
     def close(self) -> None:
         """See ``LedgerStore.close``."""
@@ -307,17 +316,20 @@ class SqliteStore:
 
     def labels(self) -> dict[str, str]:
         """See ``LedgerStore.labels``."""
-        return self._reader.labels()
+        with translated(self.path):
+            return self._reader.labels()
 
     def sessions(self, prefix: str) -> list[str]:
         """See ``LedgerStore.sessions``."""
-        return self._reader.sessions(prefix)
+        with translated(self.path):
+            return self._reader.sessions(prefix)
 
     def find_events(
         self, *, session: str | None = None, response: str | None = None
     ) -> Iterator[StoredEvent]:
         """See ``LedgerStore.find_events``."""
-        return self._reader.find_events(session=session, response=response)
+        with translated(self.path):
+            yield from self._reader.find_events(session=session, response=response)
 
     def page(self, query: EventQuery) -> list[ListedEvent]:
         """See ``LedgerStore.page``."""
@@ -331,17 +343,20 @@ class SqliteStore:
 
     def statements(self, session: str) -> list[Statement]:
         """See ``LedgerStore.statements``."""
-        return self._reader.statements(session)
+        with translated(self.path):
+            return self._reader.statements(session)
 
     def unrecorded(
         self, start: Instant, end: Instant, *, session: str | None = None
     ) -> list[Call]:
         """See ``LedgerStore.unrecorded``."""
-        return self._reader.unrecorded(start, end, session=session)
+        with translated(self.path):
+            return self._reader.unrecorded(start, end, session=session)
 
     def problems(self) -> list[Problem]:
         """See ``LedgerStore.problems``."""
-        return read_problems(self._db)
+        with translated(self.path):
+            return read_problems(self._db)
 
     def acknowledged(self) -> list[tuple[Problem, Instant]]:
         """See ``LedgerStore.acknowledged``."""
@@ -371,4 +386,5 @@ class SqliteStore:
 
     def coverage(self) -> Coverage:
         """See ``LedgerStore.coverage``."""
-        return self._reader.coverage()
+        with translated(self.path):
+            return self._reader.coverage()
