@@ -68,15 +68,14 @@ class _Brotli:
         self._brotli = brotli.Decompressor()
 
     def feed(self, chunk: bytes) -> None:
-        while True:
+        piece = chunk
+        while piece or not self._brotli.can_accept_more_data():
             try:
                 piece = self._brotli.process(chunk, output_buffer_limit=_PIECE)
             except brotli.error as damage:
                 raise ValueError(*damage.args) from damage
             if piece:
                 self._sink(piece)
-            if self._brotli.can_accept_more_data():
-                return
             chunk = b""
 
 
