@@ -14,8 +14,15 @@ import pytest
 
 import tollbook
 from program import Program, answer
+from servers import real_server
 from tollbook.cli import table
 
+LASTING = {"serve"}
+"""Commands that go on until they are told to end."""
+SENDING = {"push"}
+"""Commands whose example names a server of nobody's: a real one stands in for it."""
+ADDRESS = re.compile("https?://")
+RECORD = b'{"model":"claude-opus-5-5","timestamp":"2026-11-10T10:00:00Z","id":"1"}'
 HEAVY = {"click", "msgspec", "rich", "pathlib", "inspect", "zoneinfo", "tomllib"}
 
 
@@ -55,8 +62,10 @@ def commands() -> Iterator[click.Command]:
 
 @pytest.mark.parametrize("command", list(commands()), ids=lambda each: each.name)
 def test_every_command_teaches_with_an_example_that_runs(
-    program: Program, command: click.Command
+    program: Program, command: click.Command, tmp_path: Path
 ) -> None:
+    program.home.joinpath("usage.ndjson").write_bytes(RECORD)
+    tmp_path.joinpath("team").mkdir()
     program.write("one", answer(1))
     program.write("two", answer(2), project="../../backup/claude/projects/-b")
     program.text("scan")
@@ -67,7 +76,15 @@ def test_every_command_teaches_with_an_example_that_runs(
 
     assert words[0] == "tollbook"
     assert command.name in words
-    program.text(*(word.replace("~", str(program.home)) for word in words[1:]))
+    given = [word.replace("~", str(program.home)) for word in words[1:]]
+    if command.name in LASTING:
+        with real_server(program, *given[1:], command=given[0]):
+            return  # it listens, and then ends with 0
+    if command.name not in SENDING:
+        program.text(*given)
+        return
+    with real_server(Program(tmp_path / "team")) as server:
+        program.text(*(server.url if ADDRESS.match(word) else word for word in given))
 
 
 def test_help_and_version_import_no_command(program: Program) -> None:
