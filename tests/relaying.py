@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from http.client import HTTPConnection, HTTPException, IncompleteRead
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import msgspec
@@ -60,12 +60,15 @@ def ask(
         except (OSError, HTTPException):
             return Heard(0, {}, b"", cut=True)
         found = {name.lower(): value for name, value in answer.getheaders()}
+        parts, cut = [], False
         try:
-            return Heard(answer.status, found, answer.read(), cut=False)
-        except IncompleteRead as broken:
-            return Heard(answer.status, found, broken.partial, cut=True)
-        except OSError:
-            return Heard(answer.status, found, b"", cut=True)
+            while part := answer.read1(1 << 16):
+                parts.append(part)
+        except (OSError, HTTPException):
+            cut = True
+        body = b"".join(parts)
+        short = len(body) < int(found.get("content-length", "0"))
+        return Heard(answer.status, found, body, cut=cut or short)
 
 
 class Relayed:
@@ -107,6 +110,14 @@ class Relayed:
                 break
             time.sleep(0.05)
         assert len(new) == count, new
+        self._known |= {name_of(row) for row in new}
+        return new
+
+    def new_rows(self) -> list[UsageEvent]:
+        """The rows that are new since the last look, whatever is on its way."""
+        new = [
+            row for row in ledger_of(self.program) if name_of(row) not in self._known
+        ]
         self._known |= {name_of(row) for row in new}
         return new
 
