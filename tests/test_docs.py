@@ -4,9 +4,10 @@ Every ``console`` block is played in an empty home with a few transcripts, page 
 and in order, so a tutorial may build on what it did before. A line that begins with
 ``$ tollbook`` (or ``$ python3 tasks.py run``, which is the same program) is run, a line
 that begins with ``> `` continues it, and what follows is compared with what the program
-says; ``...`` stands for anything. Other commands are for the reader alone. The words
-behind ``console`` and ``python`` say what differs: ``no-run``, or ``exit=3`` where the
-example shows a refusal.
+says; ``...`` stands for anything. Other commands are for the reader alone. Where a page
+sends something to a server, one listens at ``TOLLBOOK_URL``. The words behind
+``console`` and ``python`` say what differs: ``no-run``, or ``exit=3`` where the example
+shows a refusal.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from program import Program
+from servers import real_server
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tollbook"
 DOCS = ROOT / "docs"
@@ -41,6 +45,9 @@ FENCE = re.compile(
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)")
 COMMAND = re.compile(r"^\$ (?:tollbook|python3 tasks\.py run)\b", re.MULTILINE)
+SENDS = re.compile(
+    r"^tollbook push|--push\b|^from tollbook import \w*Client", re.MULTILINE
+)
 CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 SECONDS_MAX = 60
 
@@ -146,8 +153,20 @@ def sandbox(tmp_path: Path) -> Path:
     return home
 
 
-def play(home: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[str]:
+    """The address of a server with a ledger of its own."""
+    home = tmp_path / "team"
+    home.mkdir()
+    with real_server(Program(home)) as server:
+        yield server.url
+
+
+def play(
+    home: Path, *command: str | Path, url: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run a command as the reader would, with a screen of 100 columns."""
+    server = {"TOLLBOOK_URL": url} if url else {}
     programs = str(Path(sys.executable).parent)
     return subprocess.run(  # noqa: S603 - the pages are ours
         command,
@@ -159,7 +178,8 @@ def play(home: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
             "TOLLBOOK_HOME": str(home / ".tollbook"),
             "PATH": os.pathsep.join((programs, os.environ["PATH"])),
             "PYTHONIOENCODING": "utf-8",
-        },
+        }
+        | server,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -175,13 +195,18 @@ def play(home: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
     [page for page in PAGES if COMMAND.search(page.read_text("utf-8"))],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_what_a_page_shows_is_what_the_program_says(page: Path, sandbox: Path) -> None:
+def test_what_a_page_shows_is_what_the_program_says(
+    page: Path, sandbox: Path, request: pytest.FixtureRequest
+) -> None:
     ran = 0
+    url = ""
     for block in blocks(page):
         if block.language != "console" or "no-run" in block.words:
             continue
         for step in steps(block):
-            done = play(sandbox, "sh", "-c", step.command)
+            if SENDS.search(step.command):
+                url = url or request.getfixturevalue("team")
+            done = play(sandbox, "sh", "-c", step.command, url=url)
             ran += 1
             shown = f"{block.place}: $ {step.command}\n{done.stdout}"
 
@@ -204,7 +229,9 @@ PYTHON = [b for page in PAGES for b in blocks(page) if b.language == "python"]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)
-def test_python_examples_run(block: Block, sandbox: Path) -> None:
+def test_python_examples_run(
+    block: Block, sandbox: Path, request: pytest.FixtureRequest
+) -> None:
     if block.text.startswith(">>>"):
         example = sandbox / "example.txt"
         example.write_text(block.text, "utf-8")
@@ -213,7 +240,8 @@ def test_python_examples_run(block: Block, sandbox: Path) -> None:
         compile(block.text, block.place, "exec")
         return
     else:
-        done = play(sandbox, sys.executable, "-W", "error", "-c", block.text)
+        url = request.getfixturevalue("team") if SENDS.search(block.text) else ""
+        done = play(sandbox, sys.executable, "-W", "error", "-c", block.text, url=url)
 
     assert done.returncode == block.exit_code, f"{block.place}\n{done.stdout}"
 
