@@ -30,7 +30,6 @@ def heard(
         failed=failed,
         began=began,
         error_type="api_error" if failed else None,
-        plain=True,
         seen_in=(),
         lacked=(),
         output_chars=OutputChars(),

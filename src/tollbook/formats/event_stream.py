@@ -16,7 +16,7 @@ EVENT_MAX = 262_144  # bytes; a larger event is measured and not looked into
 _HEAD = 256  # bytes of such an event that tell what it is
 
 _MARK = b"\xef\xbb\xbf"
-_PLAIN_EVENTS = re.compile(rb"event:.*\ndata:(.*)\n\n").findall
+_PLAIN_EVENTS = re.compile(rb"^event:.*\ndata:(.*)\n\n", re.MULTILINE).findall
 
 
 class EventStream:

@@ -14,6 +14,7 @@ import msgspec
 from tollbook.formats.lenient_json import NOT_JSON, read_leniently
 from tollbook.formats.messages_shapes import Body, WrittenBlock, decode_body
 from tollbook.formats.metered import Ended, Flag, Metered, OutputChars
+from tollbook.formats.transcript_lines import Usage
 from tollbook.formats.usage_so_far import UsageSoFar
 from tollbook.formats.verdict import ERROR_STATUS, Heard, judge
 
@@ -38,14 +39,11 @@ def meter_body(
         unread: How many bytes it has, if they are too many to be given here.
     """
     usage = UsageSoFar()
-    if unread:
-        usage.flags.add(Flag.OVERSIZED)
-    answer = Body() if unread else _read(body.removeprefix(_MARK), usage, ended)
+    answer = _unread(usage) if unread else _read(body, usage, ended)
     blocks = answer.content or []
     failed = answer.type == "error" or answer.error is not None
-    carries = answer.usage is not None and usage.state(
-        answer.usage, closing=True, wrote=bool(blocks)
-    )
+    said = answer.usage or Usage()
+    carries = usage.state(said, closing=True, wrote=bool(blocks))
     return judge(
         Heard(
             ended=ended,
@@ -56,7 +54,6 @@ def meter_body(
             failed=failed,
             began=carries or bool(blocks),
             error_type=answer.error.type if answer.error is not None else None,
-            plain=True,
             seen_in=("body",) if carries else (),
             lacked=() if carries or failed or status >= ERROR_STATUS else ("body",),
             output_chars=_measured(blocks, unread),
@@ -66,7 +63,13 @@ def meter_body(
     )
 
 
+def _unread(usage: UsageSoFar) -> Body:
+    usage.flags.add(Flag.OVERSIZED)
+    return Body()
+
+
 def _read(body: bytes, usage: UsageSoFar, ended: Ended) -> Body:
+    body = body.removeprefix(_MARK)
     try:
         return decode_body(body)
     except NOT_JSON:

@@ -153,7 +153,8 @@ class StreamMeter:
     def _read_one(self, name: str | None, data: bytes, *, torn: bool = False) -> None:
         event = self._read_alone(data, torn=torn)
         if event is not None:
-            event.type = event.type or name
+            if event.type is None:
+                event.type = name
             self._take_all([event])
 
     def _read_alone(self, text: bytes, *, torn: bool) -> Event | None:

@@ -26,10 +26,10 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool  # it said that something went wrong
     began: bool  # there was something of an answer
     error_type: str | None
-    plain: bool  # no tool ran at the provider, nothing was compacted
     seen_in: tuple[str, ...]
     lacked: tuple[str, ...]
     output_chars: OutputChars
+    plain: bool = True  # no tool ran at the provider, nothing was compacted
     status: int = 200
 
 
