@@ -122,6 +122,7 @@ class Relay(_Strict, frozen=True, kw_only=True):
     """``[relay]``: how requests are passed on."""
 
     fail_open: bool = False  # pass on what could not be written down first
+    write_seconds: _Count = 5  # how long a request may wait for that
     body_bytes_max: _Count = 32 << 20  # what the Messages API takes
     connect_seconds: _Count = 10
     silence_seconds: _Count = 600  # how long an upstream may say nothing
@@ -174,6 +175,7 @@ class Config(_Strict, frozen=True, kw_only=True):
     server: Server = Server()
     relay: Relay = Relay()
     upstreams: dict[str, Upstream] = {}
+    imports: dict[str, dict[str, str]] = msgspec.field(default={}, name="import")
 
     def terms(self) -> PriceTerms:
         """The user's own prices.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from pathlib import Path
 
 import msgspec
@@ -159,6 +161,55 @@ def test_what_cannot_be_read_ends_with_a_reason(
 
     assert done.returncode == code, done.stderr
     assert said in done.stderr.decode()
+
+
+def test_a_saved_map_is_used_by_its_name_and_what_is_said_stands_above(
+    program: Program,
+) -> None:
+    program.settings(
+        '[import.billing]\nmodel = "Model"\ntimestamp = "Time"\n'
+        'output_tokens = "Prompt tokens"\n"tags.team" = "Team"\n'
+        '[import.odd]\nmodell = "Model"\n'
+    )
+    path = write(program, "a.csv", TABLE.encode())
+
+    found = program.json(
+        "import", path, "--map", "billing,output_tokens=Answer", code=1
+    )
+    used = program.json("by", "tag:team", "--no-scan")["rows"]
+    odd = program("import", path, "--map", "odd")
+
+    assert found["added"] == 3
+    assert isinstance(used, list)
+    assert "pay" in str(used)
+    assert odd.returncode == 2
+    assert b"'modell'" in odd.stderr
+
+
+def test_a_packed_file_is_read_from_disk_and_from_a_pipe(program: Program) -> None:
+    packed = gzip.compress(lines(RECORD, RECORD | {"id": "1"}))
+
+    assert program.json("import", write(program, "a.gz", packed))["added"] == 2
+    done = program("import", "-", "--json", stdin=packed)
+    assert msgspec.json.decode(done.stdout, type=dict[str, object])["repeated"] == 2
+
+
+def test_projects_that_records_name_are_listed_from_then_on(program: Program) -> None:
+    program.text("project", "add", "shop", "--title", "The shop")
+    named = [
+        RECORD | {"id": "1", "project_id": "shop"},
+        RECORD | {"id": "2", "project_id": "lab", "app": "claude_code"},
+    ]
+    path = write(program, "a.ndjson", lines(*named))
+
+    program.text("import", path, "--dry-run")
+    before = program.text("project", "list")
+    program.text("import", path)
+    after = program.text("project", "list")
+
+    assert "lab" not in before
+    assert re.search(r"^lab .*devtools", after, re.MULTILINE)
+    assert "The shop" in after
 
 
 def test_a_long_file_is_read_in_blocks(program: Program) -> None:

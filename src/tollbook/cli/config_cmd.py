@@ -52,6 +52,11 @@ EXAMPLE = """\
 [projects.groups]
 #customer = ["shop", "shop-api"]
 
+#[import.billing]            # `tollbook import FILE --map billing`: field = "column"
+#model = "Model"
+#timestamp = "Time"
+#"tags.team" = "Team"
+
 [server]                     # `tollbook serve`
 #host = "127.0.0.1"          # only this machine
 #port = 4318
@@ -67,6 +72,7 @@ EXAMPLE = """\
 
 [relay]                      # `tollbook relay`
 #fail_open = false           # true: pass on what could not be written down first
+#write_seconds = 5           # how long a request may wait for that
 #body_bytes_max = 33554432
 #connect_seconds = 10        # how long an upstream may take
 #silence_seconds = 600

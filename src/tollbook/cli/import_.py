@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from secrets import token_hex
-from typing import BinaryIO
+from typing import cast
 
 import click
 import msgspec
 
 from tollbook.cli.context import App, with_app
 from tollbook.cli.speak import EXIT_FOUND, warn
-from tollbook.core.control import unfit
-from tollbook.core.errors import NothingMatchesError, SourceRejectedError
-from tollbook.core.observation import Instant
+from tollbook.core.control import Key, unfit
+from tollbook.core.errors import (
+    NotAllowedError,
+    NothingMatchesError,
+    SourceRejectedError,
+)
 from tollbook.formats.ingest import Given
 from tollbook.formats.records_csv import is_field
+from tollbook.ledger.projects import ProjectBook, kind_of
 from tollbook.ports import Appended
 from tollbook.render.figures import plural
 from tollbook.render.report_json import write_json
 from tollbook.sources.records import Form, Import, RecordFile, size_of
+from tollbook.wiring import make_control
 
 _STDIN = "-"
+_IMPORTER = Key(id="", name="import", scopes=frozenset(), created_at=0)
+"""Who makes the projects that a file names."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +54,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     "--map",
     "maps",
     multiple=True,
-    metavar="FIELD=COLUMN,...",
-    help="Which column of a table holds which field; may be repeated",
+    metavar="FIELD=COLUMN,...|NAME",
+    help="Which column of a table holds which field, or a saved map; may be repeated",
 )
 @click.option(
     "--format",
@@ -65,20 +73,21 @@ def command(app: App, /, file: str, **options: object) -> int:
         text = f"--project: the name {wrong}; choose another"
         raise NothingMatchesError(text)
     with _opened(file) as opened:
-        source = RecordFile(opened, _order(file, asked, app.now))
+        source = RecordFile(opened, _order(app, file, asked))
         if asked.dry_run:
             found = _counted(source)
         else:
             found = app.scan([source], quiet=asked.as_json)
+            _make_projects(app, source)
     click.echo(_json(found, source) if asked.as_json else _text(found, asked))
     _tell(found, source)
     return EXIT_FOUND if found.refused else 0
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def _opened(path: str) -> Iterator[io.BufferedReader]:
     if path == _STDIN:
-        yield sys.stdin.buffer
+        yield cast("io.BufferedReader", sys.stdin.buffer)
         return
     try:
         file = open(path, "rb")  # noqa: SIM115  # closed below
@@ -89,9 +98,9 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _order(path: str, asked: Asked, now: Instant) -> Import:
+def _order(app: App, path: str, asked: Asked) -> Import:
     given = Given(
-        now=now,
+        now=app.now,
         nonce=token_hex(16),
         project=asked.project,
         timeless=False,
@@ -103,27 +112,50 @@ def _order(path: str, asked: Asked, now: Instant) -> Import:
         size=0 if stdin else size_of(path),
         given=given,
         form=asked.form,
-        columns=_columns(asked.maps),
+        columns=_columns(asked.maps, app.config.imports),
     )
 
 
-def _columns(maps: tuple[str, ...]) -> dict[str, str]:
-    """The fields and their columns.
+def _columns(
+    maps: tuple[str, ...], saved: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """The fields and their columns; what is said later is above.
 
     Raises:
         NothingMatchesError: A part of the map names no field, or no column.
     """
     columns: dict[str, str] = {}
-    for part in (part for given in maps for part in given.split(",")):
-        field, _, column = (word.strip() for word in part.partition("="))
-        if not column or not is_field(field):
+    for part in (part.strip() for given in maps for part in given.split(",")):
+        field, equals, column = (word.strip() for word in part.partition("="))
+        pairs = saved.get(part, {}) if not equals else {field: column}
+        wrong = [
+            name for name, place in pairs.items() if not (place and is_field(name))
+        ]
+        if wrong or not pairs:
             text = (
-                f"--map: {part.strip()!r} is no FIELD=COLUMN with a field of a record, "
-                "e.g. model=Model or tags.team=Team"
+                f"--map: {(wrong or [part])[0]!r} is no FIELD=COLUMN with a field of a "
+                "record, e.g. model=Model or tags.team=Team, and no [import.NAME] of the "
+                "settings"
             )
             raise NothingMatchesError(text)
-        columns[field] = column
+        columns |= pairs
     return columns
+
+
+def _make_projects(app: App, source: RecordFile) -> None:
+    """List the projects that records name and that are new."""
+    control = make_control(app.config)
+    try:
+        known = {each.id for each in control.projects()}
+        book = ProjectBook(control)
+        for project, reporter in source.projects.items():
+            if project not in known:
+                kind = kind_of(reporter)
+                book.admit(project, key=_IMPORTER, kind=kind, now=app.now)
+    except NotAllowedError as error:
+        warn(str(error))
+    finally:
+        control.close()
 
 
 def _counted(source: RecordFile) -> Appended:

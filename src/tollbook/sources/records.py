@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 import msgspec
 
@@ -32,6 +34,7 @@ _LINE_BYTES_MAX = 16 << 20
 _JSON_BYTES_MAX = 64 << 20
 _ROWS = 5_000  # of a table, in one batch
 _SHOWN_MAX = 20
+_GZIP = b"\x1f\x8b"
 
 Numbered = Iterable[tuple[int, Record | Refused]]
 
@@ -47,7 +50,10 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordFile:
-    """One file, as a source. ``shown`` holds its first problems, ``ignored`` all names.
+    """One file, as a source; packed with gzip or not.
+
+    ``shown`` holds its first problems, ``ignored`` the names that are not understood,
+    ``projects`` those that records name, each with the program that did so first.
 
     Args:
         file: Opened for bytes.
@@ -56,16 +62,19 @@ class RecordFile:
 
     name = SOURCE
 
-    def __init__(self, file: BinaryIO, order: Import) -> None:
-        self._file = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
+    def __init__(self, file: io.BufferedReader, order: Import) -> None:
+        self._file = _unpacked(file)
         self._order = order
         self.shown: list[Problem] = []
         self.ignored: set[str] = set()
+        self.projects: dict[str, str | None] = {}
 
     def survey(self, cursors: Mapping[str, bytes]) -> Pending:
         """See ``Source.survey``. A file is read whole: what repeats counts once."""
         del cursors
-        return Pending(items=[self._order], origins=1, size=self._order.size)
+        packed = isinstance(self._file, gzip.GzipFile)
+        size = 0 if packed else self._order.size  # of what it holds nobody knows
+        return Pending(items=[self._order], origins=1, size=size)
 
     def read(self, pending: Pending) -> Iterator[Batch]:
         """See ``Source.read``.
@@ -84,6 +93,9 @@ class RecordFile:
         except UnicodeDecodeError as error:
             why = "it is not UTF-8; convert it"
             raise self._rejected(why) from error
+        except (EOFError, zlib.error) as error:
+            why = "what is packed in it is cut off or damaged; pack it again"
+            raise self._rejected(why) from error
         except OSError as error:
             why = f"{error.strerror or error}; look at the file and the disk"
             raise self._rejected(why) from error
@@ -100,6 +112,8 @@ class RecordFile:
                 said = observe(outcome, self._order.given, number)
                 if isinstance(said, Observation):
                     observations.append(said)
+                    if said.project is not None:
+                        self.projects.setdefault(said.project, said.app)
                     continue
                 outcome = said
             problems.append(self._problem(outcome, number))
@@ -175,6 +189,13 @@ class RecordFile:
                 yield read - done, rows
                 rows, done = [], read
         yield read - done, rows
+
+
+def _unpacked(file: io.BufferedReader) -> BinaryIO:
+    """What a file holds, whether it is packed or not."""
+    if file.peek(len(_GZIP)).startswith(_GZIP):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+    return file
 
 
 def _split(head: bytes, file: BinaryIO) -> Iterator[bytes]:
