@@ -94,6 +94,18 @@ def test_a_placeholder_does_not_replace_a_sum() -> None:
     assert counts(usage)["output_tokens"] == 20
 
 
+def test_a_sum_that_falls_does_not_undo_the_larger_one() -> None:
+    usage = heard(START, {"output_tokens": 20}, {"output_tokens": 7})
+
+    assert (counts(usage)["output_tokens"], usage.flags) == (20, {Flag.FELL})
+    assert usage.is_whole
+    silent = heard(START, {"output_tokens": 20}, {"output_tokens": 0}, wrote=False)
+    assert counts(silent)["output_tokens"] == 20
+    assert counts(heard({**START, "output_tokens": 9}, {"output_tokens": 7})) == {
+        **counts(heard(START, {"output_tokens": 7}))
+    }
+
+
 def test_iterations_are_the_bill() -> None:
     final = {"input_tokens": 10, "output_tokens": 20, "iterations": [COMPACTION, STEP]}
     usage = heard(START, final)

@@ -41,6 +41,7 @@ class Flag(StrEnum):
     BAD_COUNT = "bad-count"  # a count that cannot be one; it is taken as unknown
     BAD_FIELD = "bad-field"  # another field that cannot be what it says
     BAD_JSON = "bad-json"  # an event or body that is no JSON
+    FELL = "fell"  # a later sum of the output is smaller; the larger one stands
     ITERATIONS_BEHIND = "iterations-behind"  # the steps say less than the sums do
     NO_STOP = "no-stop"  # a stream without ``message_stop``
     OVERSIZED = "oversized"  # an event or body too large to be looked into

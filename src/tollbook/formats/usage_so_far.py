@@ -27,12 +27,13 @@ _PARTIAL = int(Evidence.PARTIAL)
 class UsageSoFar:
     """What is known of an answer's usage."""
 
-    __slots__ = ("_unreadable", "flags", "known", "output_is_final")
+    __slots__ = ("_is_summed", "_unreadable", "flags", "known", "output_is_final")
 
     def __init__(self) -> None:
         self.known = Usage()
         self.output_is_final = False  # unless content follows
         self.flags: set[Flag] = set()
+        self._is_summed = False  # the output is more than a placeholder
         self._unreadable = False
 
     def refuse(self, path: str) -> None:
@@ -56,8 +57,7 @@ class UsageSoFar:
         stated = [count for count in (*prompt, said.output_tokens) if count is not None]
         if not any(stated) and not said.iterations:
             if stated and not wrote and closing and self._knows_prompt():
-                self.known.output_tokens = 0
-                self.output_is_final = True
+                self._take_output(0, closing=True, wrote=False)
                 return True
             if stated:
                 self.flags.add(Flag.ZEROS)
@@ -159,11 +159,16 @@ class UsageSoFar:
                 setattr(self.known, name, value)
 
     def _take_output(self, count: int, *, closing: bool, wrote: bool) -> None:
+        """Take the place of what is known; a sum, other than a placeholder, only grows."""
         if not count and wrote:
             self.flags.add(Flag.ZEROS)
-        elif closing or not self.output_is_final:
+            return
+        if not self._is_summed or count >= (self.known.output_tokens or 0):
             self.known.output_tokens = count
-            self.output_is_final = closing
+        elif closing:
+            self.flags.add(Flag.FELL)
+        self._is_summed |= closing
+        self.output_is_final |= closing
 
     def _take_tools(self, tools: dict[str, Any]) -> None:
         """Counters of tools that ran at the provider; unknown ones keep their name."""
