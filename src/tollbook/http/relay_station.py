@@ -13,7 +13,7 @@ from tollbook.http.journal import Journal
 from tollbook.http.relay_instance import Instance
 from tollbook.http.relay_traffic import Traffic
 from tollbook.http.relay_upstreams import Switchboard
-from tollbook.ledger.relaying import Books, recover
+from tollbook.ledger.relaying import Books, Policy, recover
 
 
 class Relaying(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +50,8 @@ def make_relaying(
     lost = recover(services.store, instance.is_alive, now=services.clock())
     if lost:
         journal.say(f"{lost:,} requests were cut off by the end of an earlier relay")
-    books = Books(
-        services.intake,
-        instance.name,
-        fail_open=services.config.relay.fail_open,
-        tell=journal.say,
-    )
+    settings = services.config.relay
+    policy = Policy(fail_open=settings.fail_open, write_seconds=settings.write_seconds)
+    books = Books(services.intake, instance.name, policy, journal.say)
     traffic = Traffic(services, switchboard, books, journal)
     return Relaying(traffic=traffic, instance=instance, alone=alone)

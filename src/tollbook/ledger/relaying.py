@@ -69,13 +69,20 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         return own_id(self.project, self.reference)
 
 
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do when nothing can be written."""
+
+    fail_open: bool  # whether a request may go all the same
+    write_seconds: int  # how long it waits before
+
+
 class Books:
     """Opens and closes the requests of one process.
 
     Args:
         intake: Where they are written.
         instance: The process's own name, never used twice.
-        fail_open: Whether a request may go that could not be written down.
+        policy: What to do when nothing can be written.
         tell: Where to say what went wrong.
     """
 
@@ -83,13 +90,13 @@ class Books:
         self,
         intake: Intake,
         instance: str,
-        *,
-        fail_open: bool,
+        policy: Policy,
         tell: Callable[[str], None],
     ) -> None:
         self._intake = intake
         self._instance = instance
-        self._fail_open = fail_open
+        self._fail_open = policy.fail_open
+        self._write_seconds = policy.write_seconds
         self._tell = tell
         self._numbers = count(1)
         self._owed: set[asyncio.Task[None]] = set()
@@ -105,10 +112,9 @@ class Books:
         reference = f"{SOURCE}:{self._instance}:{next(self._numbers)}"
         call = msgspec.structs.replace(call, reference=reference)
         secured = True
+        batch = Batch(source=SOURCE, origin=origin, calls=(call,))
         try:
-            await self._intake.submit(
-                Batch(source=SOURCE, origin=origin, calls=(call,))
-            )
+            await self._write_soon(batch)
         except (BusyError, StoreError) as error:
             if not self._fail_open:
                 raise
@@ -155,6 +161,17 @@ class Books:
                     refused=len(problems),
                 )
             )
+
+    async def _write_soon(self, batch: Batch) -> None:
+        """Write calls, or take them back: they may have been written too late."""
+        try:
+            async with asyncio.timeout(self._write_seconds):
+                await self._intake.submit(batch)
+        except TimeoutError:
+            if not self._fail_open:
+                answered = [Call(call.reference, asked=False) for call in batch.calls]
+                self._owe(msgspec.structs.replace(batch, calls=answered))
+            raise BusyError from None
 
     def _owe(self, batch: Batch) -> None:
         if len(self._owed) >= _OWED_MAX:
