@@ -188,7 +188,7 @@ def steady(served: Served, home: Path, rate: int, seconds: int) -> None:
     lags: list[float] = []
     size, run = 100, secrets.token_hex(3)
     pool = requests("/v1/events", 200, size, run)
-    numbers = itertools.count()
+    numbers = itertools.count(secrets.randbelow(1 << 24))
 
     def made() -> Iterator[bytes]:
         looked = time.perf_counter()
@@ -196,7 +196,8 @@ def steady(served: Served, home: Path, rate: int, seconds: int) -> None:
             if time.perf_counter() - looked > 1:
                 looked = time.perf_counter()
                 lags.append(waiting(home)[1])
-            fresh = f"{next(numbers):06x}".encode()
+            spread = next(numbers) * 0x9E3779B1 % (1 << 24)  # as provider's ids are
+            fresh = f"{spread:06x}".encode()
             yield pool[number % len(pool)].replace(run.encode(), fresh)
 
     result = paced(served.port, made, rate / size, 64)
