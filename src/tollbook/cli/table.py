@@ -59,6 +59,15 @@ COMMANDS: dict[str, Entry] = {
     "import": Entry(
         "tollbook.cli.import_", "Bring in records from a file: JSON or CSV", LEDGER
     ),
+    "review": Entry(
+        "tollbook.cli.review", "Which requests told too little of their usage", LEDGER
+    ),
+    "backfill": Entry(
+        "tollbook.cli.backfill", "Fill what they lack, and take it back", LEDGER
+    ),
+    "estimator": Entry(
+        "tollbook.cli.estimator", "How tokens are estimated, and how well", LEDGER
+    ),
     "verify": Entry(
         "tollbook.cli.verify", "Derive everything again and compare", LEDGER
     ),

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import msgspec
 
 from tollbook.core.event import UsageEvent, main_model
-from tollbook.core.identity import looks_like_the_providers
+from tollbook.core.event_id import event_id
+from tollbook.core.identity import identify, looks_like_the_providers
 from tollbook.core.money import Money
 from tollbook.core.observation import (
     Adjustment,
@@ -46,6 +47,64 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
     at: Instant
     why: str
     basis: str
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One response before and after, and the fact that makes the difference."""
+
+    id: str  # see ``core.event_id``
+    said: Observation
+    cost_before: Money
+    cost_after: Money
+    by: str = ""  # how it was matched
+
+    @property
+    def before(self) -> Standing:
+        """What was known."""
+        return _made(self.said).before
+
+    @property
+    def after(self) -> Standing:
+        """What is known with it."""
+        return _made(self.said).after
+
+    @property
+    def name(self) -> str:
+        """By what it can be taken back."""
+        return name_of(_made(self.said))
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """An adjustment that a ledger holds, and who took it back."""
+
+    said: Observation
+    origin: str
+    withdrawn: Adjustment | None = None
+
+    @property
+    def about(self) -> Adjustment:
+        """Who, when, why."""
+        return _made(self.said)
+
+    @property
+    def name(self) -> str:
+        """By what it can be taken back."""
+        return name_of(self.about)
+
+    @property
+    def id(self) -> str:
+        """Which response it speaks of."""
+        return event_id(identify(self.said))
+
+
+def name_of(made: Adjustment) -> str:
+    """What people call an adjustment: its run and its number."""
+    return f"{made.run}.{made.number}"
+
+
+def _made(said: Observation) -> Adjustment:
+    assert said.adjustment is not None, "only an adjustment is corrected or withdrawn"
+    return said.adjustment
 
 
 def standing(event: UsageEvent) -> Standing:
@@ -108,40 +167,39 @@ def adjust(
         copied=event.copied,
         project=event.project,
         stated_cost=correction.stated_cost,
-        adjustment=Adjustment(
-            run=author.run,
-            number=number,
-            withdrawn=False,
-            who=author.who,
-            at=author.at,
-            why=author.why,
-            basis=author.basis,
-            before=before,
-            after=after,
-        ),
+        adjustment=_signed(author, (author.run, number), before, after),
     )
 
 
 def withdraw(said: Observation, author: Author) -> Observation:
     """The observation that takes an adjustment back, signed by whoever does so."""
-    made = said.adjustment
-    assert made is not None, "only an adjustment is withdrawn"
+    made = _made(said)
     return msgspec.structs.replace(
         said,
         parts=(Part(said.parts[0].model, {}),),
         evidence=int(Evidence.MISSING),
         stated_cost=None,
-        adjustment=Adjustment(
-            run=made.run,
-            number=made.number,
+        adjustment=msgspec.structs.replace(
+            _signed(author, (made.run, made.number), made.after, made.before),
             withdrawn=True,
-            who=author.who,
-            at=author.at,
-            why=author.why,
-            basis=author.basis,
-            before=made.after,
-            after=made.before,
         ),
+    )
+
+
+def _signed(
+    author: Author, name: tuple[str, int], before: Standing, after: Standing
+) -> Adjustment:
+    run, number = name
+    return Adjustment(
+        run=run,
+        number=number,
+        withdrawn=False,
+        who=author.who,
+        at=author.at,
+        why=author.why,
+        basis=author.basis,
+        before=before,
+        after=after,
     )
 
 

@@ -312,8 +312,7 @@ def _in_force(state: EventState) -> EventState:
 
     Of a response that only withdrawn ones speak of no more is known than that it was.
     """
-    known = msgspec.structs.replace(state, adjusted={})
-    each = state.adjusted.values()
+    each, known = state.adjusted.values(), msgspec.structs.replace(state, adjusted={})
     known = reduce(join, [one.said for one in each if not one.withdrawn], known)
     if known.places:
         return known
