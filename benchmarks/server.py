@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
-
 from load import MODELS, Result, closed, paced, requests
+
 from tollbook.config import Config
 from tollbook.core.observation import Conditions, Observation, Part
 from tollbook.ports import Batch
@@ -38,18 +38,22 @@ TOLLBOOK = str(Path(sys.executable).with_name("tollbook"))
 START = 1_779_753_600_000  # 2026-05-26, 180 days before the figures were first taken
 SPAN_MS = 180 * 86_400_000
 PART = 40_000
+_OCTOBER = "since=2026-10-01&until=2026-10-31"
+_SESSION = "5e551011-0000-4000-8000-000000005007"
 QUERIES = {
     "totals, all time": "/v1/totals",
-    "by day, a month": "/v1/series?by=model&interval=day&since=2026-10-01&until=2026-10-31",
-    "by day, Rome": "/v1/series?interval=day&tz=Europe/Rome&since=2026-09-01&until=2026-10-31",
-    "by hour, a week": "/v1/series?by=project&interval=hour&since=2026-10-01&until=2026-10-07",
-    "top users, a month": "/v1/top?by=user&measure=cost&since=2026-10-01&until=2026-10-31",
+    "by day, a month": f"/v1/series?by=model&interval=day&{_OCTOBER}",
+    "by day, Rome": f"/v1/series?interval=day&tz=Europe/Rome&{_OCTOBER}",
+    "by hour, a week": "/v1/series?by=project&interval=hour"
+    "&since=2026-10-01&until=2026-10-07",
+    "top users, a month": f"/v1/top?by=user&measure=cost&{_OCTOBER}",
     "top projects": "/v1/top?by=project&measure=tokens",
-    "one user, a month": "/v1/totals?user=user7@example.com&since=2026-10-01&until=2026-10-31",
+    "one user, a month": f"/v1/totals?user=user7@example.com&{_OCTOBER}",
     "latest events": "/v1/events?limit=50",
-    "one session": "/v1/events?limit=200&session=5e551011-0000-4000-8000-000000005007",
-    "percentiles, a day": "/v1/percentiles?of=cost&per=request&since=2026-10-01&until=2026-10-01",
-    "percentiles, a month": "/v1/percentiles?of=cost&per=session&since=2026-10-01&until=2026-10-31",
+    "one session": f"/v1/events?limit=200&session={_SESSION}",
+    "percentiles, a day": "/v1/percentiles?of=cost&per=request"
+    "&since=2026-10-01&until=2026-10-01",
+    "percentiles, a month": f"/v1/percentiles?of=cost&per=session&{_OCTOBER}",
     "coverage": "/v1/coverage",
 }
 
@@ -96,9 +100,15 @@ def ledger(total: int) -> Path:
     started = time.perf_counter()
     for first in range(0, total, PART):
         seen = [observation(n, total) for n in range(first, min(first + PART, total))]
-        store.append([Batch(source="http", origin="fill", observations=seen)], now=START)
+        store.append(
+            [Batch(source="http", origin="fill", observations=seen)], now=START
+        )
         rate = (first + len(seen)) / (time.perf_counter() - started)
-        print(f"\rfilling: {first + len(seen):,} events, {rate:,.0f}/s", end="", flush=True)
+        print(
+            f"\rfilling: {first + len(seen):,} events, {rate:,.0f}/s",
+            end="",
+            flush=True,
+        )
     print()
     store.close()
     done.touch()
@@ -116,8 +126,7 @@ class Served:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._process.stdout.readline() if self._process.stdout else ""
         self.port = int(line.rsplit(":", 1)[1])
 
     def memory_mb(self) -> tuple[float, float]:
@@ -203,7 +212,10 @@ def steady(served: Served, home: Path, rate: int, seconds: int) -> None:
     result = paced(served.port, made, rate / size, 64)
     told(f"steady {rate:,}/s for {seconds} s", result, size)
     now, peak = served.memory_mb()
-    print(f"{'':34} oldest not derived: {max(lags, default=0):.2f} s; memory {now:.0f} MB, at most {peak:.0f} MB")
+    lag = max(lags, default=0)
+    print(
+        f"{'':34} oldest not derived {lag:.2f} s; {now:.0f} MB, at most {peak:.0f} MB"
+    )
 
 
 def queries(served: Served) -> None:
@@ -214,7 +226,9 @@ def queries(served: Served) -> None:
             started = time.perf_counter()
             size = len(served.get(path))
             times.append(time.perf_counter() - started)
-        print(f"{name:34} {sorted(times)[1] * 1000:9.1f} ms {size:9,} bytes", flush=True)
+        print(
+            f"{name:34} {sorted(times)[1] * 1000:9.1f} ms {size:9,} bytes", flush=True
+        )
 
 
 def main() -> None:
