@@ -73,8 +73,8 @@ def flagged(
 ) -> Iterator[Flagged]:
     """The flagged requests of a period, the latest first."""
     known: set[str] = set()
-    said_so: dict[str, str | None] = {TAG + STATE: "partial"}
-    for in_doubt, narrow in ((True, {}), (False, said_so)):
+    narrows: list[dict[str, str | None]] = [{TAG + STATE: each} for each in DOUBTED]
+    for narrow in ({}, *narrows):
         where = {**narrow, **chosen.where}
         if any(where[name] != text for name, text in narrow.items()):
             continue
@@ -82,7 +82,7 @@ def flagged(
             start=bucket[0],
             end=bucket[1],
             where=where,
-            in_doubt=in_doubt,
+            in_doubt=not narrow,
             limit=_PAGE,
         )
         for listed in pages(store, query):
