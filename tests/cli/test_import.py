@@ -6,10 +6,12 @@ import gzip
 import re
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 
 from program import Program
+from tollbook.ledger.projects import PROJECTS_MAX
 
 RECORD = {
     "model": "claude-opus-5-5",
@@ -230,3 +232,23 @@ def test_many_problems_are_counted_and_some_shown(program: Program) -> None:
     path = write(program, "a.ndjson", b"{}\n" * 30)
 
     assert b"and 10 more problems" in program("import", path).stderr
+
+
+def test_when_there_are_too_many_projects_the_records_come_in_all_the_same(
+    program: Program,
+) -> None:
+    program.text("project", "list")
+    ledger = apsw.Connection(str(program.home / "ledger" / "ledger.db"))
+    with ledger:
+        ledger.executemany(
+            "INSERT INTO projects VALUES (?, 'main', 'agents', NULL, 0)",
+            ((f"p{number}",) for number in range(PROJECTS_MAX)),
+        )
+    ledger.close()
+    path = write(program, "a.ndjson", lines(RECORD | {"project_id": "more"}))
+
+    done = program("import", path)
+
+    assert done.returncode == 0
+    assert b"1 added" in done.stdout
+    assert b"tollbook project add" in done.stderr
