@@ -23,10 +23,9 @@ from tollbook.ports import Batch, LedgerStore, size_of
 _GROUP_FACTS = 5_000  # one write to the disk
 _QUEUED_FACTS_MAX = 20_000  # not durable yet
 _WAITING_FACTS_MAX = 200_000  # durable, not posted yet
-_PORTION = 500  # facts to post at once while somebody may come
-_PORTION_QUIET = 2_000  # and when much waits and nobody is there
-_POST_ANYWAY = 100_000  # waiting facts from which on posting has its turn, too
-_POST_AFTER_NS = 500_000_000
+_PORTION, _PORTION_LATE = 500, 2_000  # facts to post at once; many at once cost less
+_LATE = 4_000  # waiting facts from which on there is something to catch up with
+_TOO_LATE = 12_000  # and from which on that is as urgent as answering
 _PAUSE_SECONDS = 1  # after the store could not be used
 
 
@@ -70,7 +69,7 @@ class Intake:
         self._changed = Condition()
         self._closing = False
         self._queued = self._received = self._posted = self._refused = 0
-        self._posted_at = 0
+        self._posted_at = self._post_took = 0  # nanoseconds
         self._trouble: str | None = None
         self._thread = Thread(target=self._run, name="tollbook-intake", daemon=True)
 
@@ -185,24 +184,30 @@ class Intake:
             _answer(group, receipts)
 
     def _post(self, store: LedgerStore) -> int:
-        quiet = not self._queue and self._received - self._posted >= _PORTION_QUIET
-        portion = _PORTION_QUIET if quiet else _PORTION
+        waiting = self._received - self._posted
+        started = time.monotonic_ns()
         try:
-            posted = store.post(limit=portion)
+            posted = store.post(limit=_PORTION_LATE if waiting >= _LATE else _PORTION)
         except Exception as error:  # noqa: BLE001 - it stays in the inbox
             self._note(error)
             return 0
         with self._changed:
             self._posted_at = time.monotonic_ns()
+            self._post_took = self._posted_at - started
             self._posted += posted
             self._received = max(self._received, self._posted)  # some were here before
         return posted
 
     def _may_post(self) -> bool:
-        """Senders wait for their receipts and nobody for the sums: those may be late."""
-        late = time.monotonic_ns() - self._posted_at >= _POST_AFTER_NS
+        """Whether it is the sums' turn.
+
+        Senders wait for their receipts, and nobody for the sums: a tenth of the time is
+        theirs while somebody waits, and half of it when they fall behind.
+        """
         waiting = self._received - self._posted
-        return not self._queue or late or waiting >= _POST_ANYWAY
+        pause = self._post_took * (1 if waiting >= _TOO_LATE else 9)
+        rested = time.monotonic_ns() - self._posted_at >= pause
+        return not self._queue or rested or waiting >= _WAITING_FACTS_MAX // 2
 
     def _note(self, error: Exception) -> None:
         with self._changed:
