@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from asking import key_text, serving
+from program import Program
 from query_world import world
+from reporting import RATER
+from servers import real_server
+from tollbook.stores.sqlite.store import SqliteStore
 
 TOOL = Path(sys.executable).with_name("schemathesis")
 CHECKS = (
@@ -22,16 +25,20 @@ there are: they call a right refusal wrong."""
 
 
 def run(folder: Path, *words: str) -> str:
-    """All it says of a server of our own."""
-    services = world()
-    key = key_text(services, "admin")
-    with serving(services) as client:
+    """All it says of a real server, on a ledger that has a bit of everything."""
+    program = Program(folder)
+    ledger = folder / "ledger" / "ledger.db"
+    store = SqliteStore(ledger, RATER, RATER.version)
+    world(store)
+    store.close()
+    made = program.json("key", "create", "tester", "--scope", "admin")
+    with real_server(program) as server:
         done = subprocess.run(  # noqa: S603 - a tool of ours
             [
                 TOOL,
                 "run",
-                str(client.base_url.join("/openapi.json")),
-                *("--header", f"Authorization: Bearer {key}"),
+                f"{server.url}/openapi.json",
+                *("--header", f"Authorization: Bearer {made['secret']}"),
                 *("--checks", ",".join(CHECKS)),
                 *("--max-response-time", "1"),
                 *("--generation-deterministic", "--no-color", "--warnings", "off"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,11 @@ def test_sessions_are_measured_whole() -> None:
     assert len(session_values(totals, "cost")) == len(whole) == 2
     assert sum(session_values(totals, "tokens")) == 10 * 21_600 - 497
     assert session_values(totals, "latency") == []
+
+
+def test_what_belongs_to_no_session_has_no_value() -> None:
+    query = UsageQuery(buckets=[EVER], by=frozenset({"session"}))
+    [first, *_] = sample_store().totals(query)
+    nobodys = msgspec.structs.replace(first, dimensions={"session": None})
+
+    assert session_values([first, nobodys], "cost") == session_values([first], "cost")
