@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tollbook.core.slots import DAY_MS, SLOT_MS, bounds, whole_days
+from tollbook.core.slots import DAY_MS, SLOT_MS, bounds, whole_days, whole_slots
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,11 @@ def test_whole_days_lie_inside_their_range(
     start: int, end: int, expected: tuple[int, int] | None
 ) -> None:
     assert whole_days(start, end) == expected
+
+
+def test_whole_quarter_hours_lie_inside_their_range() -> None:
+    assert whole_slots(1, 3 * SLOT_MS + 1) == (SLOT_MS, 3 * SLOT_MS)
+    assert whole_slots(1, 2 * SLOT_MS - 1) is None
 
 
 def test_the_only_source_is_known_to_the_quarter_hour() -> None:

@@ -13,9 +13,18 @@ DAY_MS = 86_400_000
 SLOTS_A_DAY = DAY_MS // SLOT_MS
 
 
+def whole_slots(start: int, end: int) -> tuple[int, int] | None:
+    """The whole quarter hours of a half-open range; ``None`` where it has none."""
+    return _whole(start, end, SLOT_MS)
+
+
 def whole_days(start: int, end: int) -> tuple[int, int] | None:
     """The whole UTC days of a half-open range; ``None`` where it has none."""
-    first, last = -(-start // DAY_MS) * DAY_MS, end // DAY_MS * DAY_MS
+    return _whole(start, end, DAY_MS)
+
+
+def _whole(start: int, end: int, step: int) -> tuple[int, int] | None:
+    first, last = -(-start // step) * step, end // step * step
     return (first, last) if first < last else None
 
 

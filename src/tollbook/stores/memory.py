@@ -180,10 +180,9 @@ class MemoryStore:
         """See ``LedgerStore.totals``."""
         found: dict[tuple[object, ...], Total] = {}
         for event in self._events().values():
-            at = _slot(event.at) if query.grain == "slot" else event.at
             for bucket, (start, end) in enumerate(query.buckets):
-                if start <= at < end:
-                    seen = seen_at(query, at, start, end)
+                if start <= event.at < end:
+                    seen = seen_at(query, event.at, start, end)
                     for total in self._shares(event, query, bucket, seen):
                         key = (bucket, *total.dimensions.values(), total.priced)
                         known = found.get(key)

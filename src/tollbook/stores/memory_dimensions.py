@@ -6,7 +6,7 @@ import msgspec
 
 from tollbook.core.event import UsageEvent
 from tollbook.core.observation import Instant
-from tollbook.core.slots import DAY_MS, whole_days
+from tollbook.core.slots import DAY_MS, SLOT_MS, whole_days, whole_slots
 from tollbook.ports import TAG, UsageQuery
 
 _encode = msgspec.json.Encoder().encode
@@ -33,5 +33,11 @@ def dimensions_of(event: UsageEvent) -> dict[str, str | None]:
 
 def seen_at(query: UsageQuery, at: Instant, start: Instant, end: Instant) -> Instant:
     """An event's time, as exactly as the sums that answer a query know it."""
-    days = whole_days(start, end) if query.grain == "day" else None
-    return at // DAY_MS * DAY_MS if days and days[0] <= at < days[1] else at
+    if query.grain == "event":
+        return at
+    step, whole = (
+        (SLOT_MS, whole_slots(start, end))
+        if query.grain == "slot"
+        else (DAY_MS, whole_days(start, end))
+    )
+    return at // step * step if whole and whole[0] <= at < whole[1] else at

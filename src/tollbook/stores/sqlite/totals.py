@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import apsw
 import msgspec
 
 from tollbook.core.observation import Instant
-from tollbook.core.slots import DAY_MS, SLOT_MS, whole_days
+from tollbook.core.slots import DAY_MS, SLOT_MS, whole_days, whole_slots
 from tollbook.ports import DAILY, TAG, Total, UsageQuery
 from tollbook.stores.sqlite.names import NONE, Texts
 from tollbook.stores.sqlite.rows import Row
@@ -106,16 +106,18 @@ def _added(found: Sequence[Total]) -> list[Total]:
     return list(sums.values())
 
 
-def _split(ranges: Sequence[_Range]) -> tuple[list[_Range], list[_Range]]:
-    """The whole days of some ranges, and what is left of them."""
-    days: list[_Range] = []
+def _split(
+    ranges: Sequence[_Range],
+    whole: Callable[[Instant, Instant], tuple[Instant, Instant] | None],
+) -> tuple[list[_Range], list[_Range]]:
+    """The whole days, or quarter hours, of some ranges, and what is left of them."""
+    inner: list[_Range] = []
     edges: list[_Range] = []
     for n, start, end in ranges:
-        whole = whole_days(start, end)
-        first, last = whole or (end, end)
-        days.append((n, first, last))
+        first, last = whole(start, end) or (end, end)
+        inner.append((n, first, last))
         edges += [(n, start, first), (n, last, end)]
-    return [r for r in days if r[1] < r[2]], [r for r in edges if r[1] < r[2]]
+    return [r for r in inner if r[1] < r[2]], [r for r in edges if r[1] < r[2]]
 
 
 class Totals:
@@ -129,20 +131,22 @@ class Totals:
         """See ``LedgerStore.totals``."""
         ranges = [(n, *bucket) for n, bucket in enumerate(query.buckets)]
         named = query.by | query.where.keys()
-        if query.grain == "slot" and "session" in named:
-            return self._totals(query, _by_slot("usage_by_session"), ranges)
-        if query.grain == "slot":
-            return self._by_project(query, ranges)
         if query.grain == "event":
-            return _added(
-                [t for arm in _BY_EVENT for t in self._totals(query, arm, ranges)]
-            )
-        days, edges = _split(ranges)
-        (dimension,) = named & DAILY
-        found = self._totals(query, _by_day(dimension), days)
-        for arm in _BY_EVENT:
-            found += self._totals(query, arm, edges)
-        return _added(found)
+            return _added(self._by_event(query, ranges))
+        if query.grain == "slot":
+            slots, edges = _split(ranges, whole_slots)
+            if "session" in named:
+                found = self._totals(query, _by_slot("usage_by_session"), slots)
+            else:
+                found = self._by_project(query, slots)
+        else:
+            days, edges = _split(ranges, whole_days)
+            (dimension,) = named & DAILY
+            found = self._totals(query, _by_day(dimension), days)
+        return _added(found + self._by_event(query, edges))
+
+    def _by_event(self, query: UsageQuery, ranges: Sequence[_Range]) -> list[Total]:
+        return [t for arm in _BY_EVENT for t in self._totals(query, arm, ranges)]
 
     def _by_project(self, query: UsageQuery, ranges: Sequence[_Range]) -> list[Total]:
         """Whole days from the sums by day, the rest from those by quarter hour.
@@ -151,7 +155,7 @@ class Totals:
         the first and last days of anything.
         """
         slots = _by_slot("usage_by_project")
-        days, edges = _split(ranges)
+        days, edges = _split(ranges, whole_days)
         coarse = self._totals(query, _by_day(DAILY_DIMENSIONS[0]), days)
         ends = {(t.bucket, at) for t in coarse for at in (t.first_at, t.last_at)}
         looked_at = [(n, day, day + DAY_MS) for n, day in sorted(ends)]
