@@ -62,6 +62,23 @@ def test_when_an_id_names_too_many_it_is_said(program: Program) -> None:
     assert len(msgspec.convert(found["responses"], list[object])) == 100
 
 
+def test_a_usage_nobody_told_is_called_unknown_and_nothing_else(
+    program: Program,
+) -> None:
+    silent: dict[str, object] = {
+        "id": FIRST,
+        "role": "assistant",
+        "model": "claude-opus-5-5",
+        "stop_reason": "end_turn",
+    }
+    program.write("one", answer(1, message=silent))
+
+    shown = program.text("show", FIRST)
+
+    assert "list cost unknown" in shown
+    assert "lower bound" not in shown
+
+
 def test_one_is_not_many(program: Program) -> None:
     ask: dict[str, object] = {
         "type": "api-request",

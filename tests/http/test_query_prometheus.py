@@ -8,6 +8,7 @@ from asking import serving
 from prometheus_text import read
 from query_world import world
 from reporting import NOW, seen
+from tollbook.core.observation import Evidence, Part
 from tollbook.http.query_prometheus import OTHER, PAIRS_MAX
 from tollbook.ports import Batch
 
@@ -48,3 +49,29 @@ def test_figures_add_up_however_many_projects_there_are() -> None:
     assert named("tollbook_problems") == {(): Decimal(2)}
     unpriced = sum(named("tollbook_unpriced_usage").values())
     assert unpriced == sum(sum(units.values()) for units in totals["unpriced"].values())
+
+
+def test_what_nobody_told_the_usage_of_is_counted_beside_the_cost() -> None:
+    services = world()
+    silent = seen(
+        900,
+        "2026-11-20T10:00",
+        project="silent",
+        parts=(Part("claude-opus-5", {}),),
+        evidence=Evidence.MISSING,
+    )
+    batch = Batch(source="http", origin="loopback", observations=[silent])
+    services.store.append([batch], now=NOW)
+    with serving(services) as client:
+        shown = read(client.get("/metrics").text)
+        plain = client.get("/metrics", params={"project_id": "silent"}).json()
+        costs = client.get("/costs", params={"project_id": "silent"}).json()
+        chart = client.get("/v1/series", params={"project": "silent"}).json()
+
+    labels = (("project", "silent"), ("model", "claude-opus-5"))
+    assert shown["tollbook_missing_responses", labels] == 1
+    assert plain["totals"]["missing_responses"] == 1
+    assert plain["models"][0]["missing_responses"] == 1
+    assert chart["series"][0]["points"][0]["missing_responses"] == 1
+    rows = [costs, *costs["daily"], *costs["providers"]]
+    assert [row["missing_responses"] for row in rows] == [1, 1, 1]

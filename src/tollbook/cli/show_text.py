@@ -152,7 +152,7 @@ def _part(priced: PricedPart, lesser: dict[str, int], level: int) -> Iterator[st
     for text in dict.fromkeys(t for line in priced.lines for t in line.evidence):
         yield f"  price read in {safe(text)}"
     output = lesser.get(Unit.OUTPUT, level)
-    if output <= Evidence.PARTIAL:
+    if output == Evidence.PARTIAL:
         yield "  the output count is a lower bound: no final count was written"
 
 

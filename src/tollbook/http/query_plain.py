@@ -102,11 +102,13 @@ def costs(asked: Asked, desk: Desk) -> CostsAnswer:
         timezone=period.zone.key,
         list_cost_usd=usd_exact(found.total.used.list_cost),
         unpriced_units=found.total.unpriced_units,
+        missing_responses=found.total.used.missing_responses,
         daily=[
             DayCost(
                 date=points[number].name,
                 list_cost_usd=usd_exact(day.used.list_cost),
                 unpriced_units=day.unpriced_units,
+                missing_responses=day.used.missing_responses,
             )
             for number, day in sorted(days.items())
         ],
@@ -115,6 +117,7 @@ def costs(asked: Asked, desk: Desk) -> CostsAnswer:
                 provider=line.name,
                 list_cost_usd=usd_exact(line.used.list_cost),
                 unpriced_units=line.unpriced_units,
+                missing_responses=line.used.missing_responses,
             )
             for line in largest(found.lines, "cost")
         ],

@@ -20,6 +20,7 @@ _COUNTS = {
     "responses": "Responses, each counted once.",
     "failed_requests": "Requests that brought no answer.",
     "partial_responses": "Responses whose final output count nobody told.",
+    "missing_responses": "Responses whose usage nobody told; they are in no cost.",
     "timed_requests": "Requests whose latency is known.",
 }
 

@@ -53,6 +53,7 @@ class Figures(Shape, frozen=True, kw_only=True):
     responses: int
     failed_requests: int
     partial_responses: int
+    missing_responses: int
     tokens: int
     output_tokens: int
     list_cost_usd: Usd
@@ -290,6 +291,7 @@ class DayCost(Shape, frozen=True, kw_only=True):
     date: str
     list_cost_usd: Usd
     unpriced_units: int
+    missing_responses: int
 
 
 class ProviderCost(Shape, frozen=True, kw_only=True):
@@ -298,6 +300,7 @@ class ProviderCost(Shape, frozen=True, kw_only=True):
     provider: str | None
     list_cost_usd: Usd
     unpriced_units: int
+    missing_responses: int
 
 
 class CostsAnswer(Shape, frozen=True, kw_only=True):
@@ -309,6 +312,7 @@ class CostsAnswer(Shape, frozen=True, kw_only=True):
     timezone: str
     list_cost_usd: Usd
     unpriced_units: int
+    missing_responses: int
     daily: list[DayCost]
     providers: list[ProviderCost]
 
@@ -340,6 +344,7 @@ def figures(tally: Tally, unpriced_units: int) -> dict[str, Any]:
         "responses": tally.responses,
         "failed_requests": tally.failed_requests,
         "partial_responses": tally.partial_responses,
+        "missing_responses": tally.missing_responses,
         "tokens": tokens_of(tally),
         "output_tokens": tally.output_tokens,
         "list_cost_usd": usd_exact(tally.list_cost),
