@@ -3,7 +3,8 @@
 An id decides: the message's, else the request's. Lines without an id that we know are
 held against account, model and time. There a line belongs to a request only where
 neither could belong to another one: what is measured already takes its own line first,
-and whatever then can be read in two ways is listed and left alone.
+and whatever then can be read in two ways is listed and left alone. The order of the
+lines decides nothing.
 """
 
 from __future__ import annotations
@@ -157,18 +158,20 @@ class Matcher:
     def _take_own(
         self, rows: dict[int, tuple[ConsoleRow, dict[str, ListedEvent]]]
     ) -> None:
-        """Lines that say just what is measured belong to that, each to one request."""
-        consumed: set[str] = set()
+        """Lines that say just what is measured fill nothing, and take it if it is one."""
+        taken: set[str] = set()
         for line, (row, near) in list(rows.items()):
-            for name, each in near.items():
-                measured = name not in self._flagged and name not in consumed
-                if measured and _says_the_same(each.event, row):
-                    consumed.add(name)
-                    self._note_known(row, each.event, name)
-                    del rows[line]
-                    break
+            same = [
+                name
+                for name, each in near.items()
+                if name not in self._flagged and _says_the_same(each.event, row)
+            ]
+            if same:
+                self._note_known(row, near[same[0]].event, same[0])
+                taken.update(same if len(same) == 1 else ())
+                del rows[line]
         for _, near in rows.values():
-            for name in consumed & near.keys():
+            for name in taken & near.keys():
                 del near[name]
 
     def _only(
@@ -228,7 +231,8 @@ class Matcher:
                 continue
             why = _contradiction(first)
             if why:
-                self._leave(first.row, why, [name])
+                for each in same:
+                    self._leave(each.row, why, [name])
                 continue
             self._known += [
                 Left(
