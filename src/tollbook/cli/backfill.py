@@ -196,7 +196,8 @@ def _text(asked: Given, pending: Pending, *, run: str, stored: bool) -> str:
     after = sum(each.cost_after for each in changes)
     lines = [changes_table(changes), "", *pending.notes]
     if not stored:
-        lines.append("nothing was stored; leave out --dry-run to store it")
+        remedy = "; leave out --dry-run to store it" if asked.dry_run else ""
+        lines.append(f"nothing was stored{remedy}")
     elif asked.undo is not None:
         lines.append(f"taken back: {asked.undo}")
     else:

@@ -86,11 +86,12 @@ def from_file(
         SourceRejectedError: It cannot be read, or is no console's list.
         NothingMatchesError: The map names no field.
     """
+    columns = _columns(maps)
     rows: list[ConsoleRow] = []
     problems: list[Problem] = []
     try:
         with _opened(path) as file:
-            for each in read_console(file, _columns(maps), origin=path, zone=app.zone):
+            for each in read_console(file, columns, origin=path, zone=app.zone):
                 (rows if isinstance(each, ConsoleRow) else problems).append(each)  # type: ignore[arg-type]
     except (ConsoleError, UnicodeDecodeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
