@@ -23,15 +23,14 @@ import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
+from pages import COMMAND, FENCE, ROOT, Block, Step, blocks, steps
 from program import Program
 from servers import real_server
 
-ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tollbook"
 DOCS = ROOT / "docs"
 SAMPLE = ROOT / "tests" / "golden" / "sample"  # becomes ~/.claude
@@ -40,11 +39,7 @@ COMMANDS = DOCS / "reference" / "commands.md"
 SETTINGS = DOCS / "reference" / "config.md"
 PROBLEMS = DOCS / "reference" / "problems.md"
 
-FENCE = re.compile(
-    r"^(`{3,})(\w*)[ \t]*(.*?)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL
-)
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)")
-COMMAND = re.compile(r"^\$ (?:tollbook|python3 tasks\.py run)\b", re.MULTILINE)
 SENDS = re.compile(
     r"^tollbook push|--push\b|^from tollbook import \w*Client", re.MULTILINE
 )
@@ -57,52 +52,6 @@ needs_cli = pytest.mark.skipif(
 needs_config = pytest.mark.skipif(
     not (SOURCE / "config.py").exists(), reason="there are no settings yet"
 )
-
-
-class Block(NamedTuple):
-    """A fenced example and where it stands."""
-
-    page: Path
-    line: int
-    language: str
-    words: list[str]
-    text: str
-
-    @property
-    def place(self) -> str:
-        """Where to find it."""
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-    @property
-    def exit_code(self) -> int:
-        """What its commands are meant to end with."""
-        return next((int(w[5:]) for w in self.words if w.startswith("exit=")), 0)
-
-
-class Step(NamedTuple):
-    """One command of a block and the answer the page shows."""
-
-    command: str
-    answer: str
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    """Every fenced example of a page."""
-    text = page.read_text("utf-8")
-    for match in FENCE.finditer(text):
-        _, language, words, body = match.groups()
-        line = text.count("\n", 0, match.start()) + 1
-        yield Block(page, line, language, words.split(), body)
-
-
-def steps(block: Block) -> Iterator[Step]:
-    """The commands of a block that are ours."""
-    for part in re.split(r"^(?=\$ )", block.text, flags=re.MULTILINE):
-        if COMMAND.match(part):
-            command, *rest = COMMAND.sub("tollbook", part).split("\n")
-            while command.endswith("\\"):
-                command = command[:-1] + rest.pop(0).removeprefix("> ")
-            yield Step(command, "\n".join(rest))
 
 
 def heading_id(heading: str) -> str:

@@ -68,7 +68,7 @@ class Kind(Generic[T]):
         records_max: int = RECORDS_MAX,
     ) -> None:
         self.one = msgspec.json.Decoder(shape)
-        self.many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
+        self.many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]  # at run time it is a type
         self.unknown = unknown
         self.records_max = records_max
 
@@ -224,7 +224,7 @@ def misshapen(error: msgspec.ValidationError) -> Refused:
     """A decoder's complaint in our words; it names fields and types, never values."""
     said = _PLACE.fullmatch(str(error))
     assert said is not None
-    message, path = said[1].replace("`", ""), said[2] or ""
+    message, path = f"{said[1].replace('`', '')}; send that", said[2] or ""
     if missing := _MISSING.match(said[1]):
         message, path = "it is not there; add it", f"{path}.{missing[1]}".lstrip(".")
     return Refused(
