@@ -187,6 +187,22 @@ def test_what_has_a_time_and_no_id_is_known_by_what_it_says() -> None:
     assert one.request_id != seen(output_tokens=2, **at).request_id
 
 
+def test_what_is_known_by_what_it_says_is_known_by_its_tools_too() -> None:
+    when = "2026-11-24T02:00:00Z"
+    one, two = (
+        seen(
+            timestamp=when,
+            usage={
+                "input_tokens": 5,
+                "server_tool_use": {"web_search_requests": count},
+            },
+        )
+        for count in (1, 2)
+    )
+
+    assert one.request_id != two.request_id
+
+
 def test_names_that_could_steer_a_terminal_are_refused() -> None:
     assert why(session_id="\x1b[2J") == "record-text"
     assert why(id="\x07") == "record-text"

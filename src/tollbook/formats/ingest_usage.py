@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from tollbook.core.observation import Part
@@ -85,14 +86,15 @@ def _whole(record: Record) -> tuple[Part, ...]:
     if len(usage.iterations or ()) > _ITERATIONS_MAX:
         message = f"more than {_ITERATIONS_MAX} iterations; send the totals"
         raise RecordError(message, code="record-usage", path="usage.iterations")
-    known, usage.server_tool_use = usage.server_tool_use, None
-    parts = parts_of(record.model, usage)
+    rest = msgspec.structs.replace(usage, server_tool_use=None)
+    parts = parts_of(record.model, rest)
     for part in parts:
         if len(part.model) > TEXT_MAX or not f"{part.model}{part.kind}".isprintable():
             message = f"a model's name has up to {TEXT_MAX} printable characters"
             raise RecordError(message, code="record-text", path="usage.iterations")
     main = next((part for part in parts if part.kind == "message"), parts[0])
-    _add_server_tools(main.usage, {**(known or {}), **(record.server_tool_use or {})})
+    tools = {**(usage.server_tool_use or {}), **(record.server_tool_use or {})}
+    _add_server_tools(main.usage, tools)
     return parts
 
 
