@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -43,23 +44,33 @@ class Sums:
 
     def write(self, connection: apsw.Connection) -> None:
         """Bring the rollups up to date."""
-        sessions: _Sums = {}
-        projects: _Sums = {}
-        days: _Sums = {}
-        for (slot, session, *rest, who), found in self._found.items():
+        sessions: _Sums = defaultdict(list)
+        projects: _Sums = defaultdict(list)
+        for (slot, session, *rest, _), found in self._found.items():
             tally = _total(found)
-            sessions.setdefault((slot, session, *rest), []).append(tally)
-            projects.setdefault((slot, *rest), []).append(tally)
-            for dimension, value in enumerate(who):
-                place = (dimension, slot // SLOTS_A_DAY, value, *rest)
-                days.setdefault(place, []).append(tally)
-        for table, sums in zip(_TABLES, (sessions, projects, days), strict=True):
+            sessions[slot, session, *rest].append(tally)
+            projects[slot, *rest].append(tally)
+        for table, sums in zip(
+            _TABLES, (sessions, projects, self._days()), strict=True
+        ):
             totals = {place: _total(found) for place, found in sums.items()}
             _upsert(connection, table, totals)
         if self._removed:
             nothing = " AND ".join(f"{name} = 0" for name in TALLY_COLUMNS[:_COUNTS])
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE {nothing}")  # noqa: S608  # constants
+
+    def _days(self) -> _Sums:
+        """The sums by day: of all who asked alike first, then by each dimension."""
+        alike: dict[Any, list[Sequence[int]]] = defaultdict(list)
+        for (slot, _, *place), found in self._found.items():
+            alike[slot // SLOTS_A_DAY, *place].extend(found)
+        days: _Sums = defaultdict(list)
+        for (day, *rest, who), found in alike.items():
+            tally = _total(found)
+            for dimension, value in enumerate(who):
+                days[dimension, day, value, *rest].append(tally)
+        return days
 
 
 def _total(found: list[Sequence[int]]) -> Sequence[int]:
