@@ -224,7 +224,7 @@ def misshapen(error: msgspec.ValidationError) -> Refused:
     """A decoder's complaint in our words; it names fields and types, never values."""
     said = _PLACE.fullmatch(str(error))
     assert said is not None
-    message, path = f"{said[1].replace('`', '')}; send that", said[2] or ""
+    message, path = said[1].replace("`", ""), said[2] or ""
     if missing := _MISSING.match(said[1]):
         message, path = "it is not there; add it", f"{path}.{missing[1]}".lstrip(".")
     return Refused(
