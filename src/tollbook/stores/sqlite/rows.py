@@ -45,7 +45,6 @@ _TOKENS = frozenset(_TOKEN_ORDER)
 _COLUMN_UNITS = frozenset(EVENT_UNIT_COLUMNS)
 PARTIAL_OUTPUT = {Unit.OUTPUT.value: int(Evidence.PARTIAL)}
 _encode_state = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(EventState).decode
 _encode_text = msgspec.json.Encoder().encode
 
 
@@ -165,7 +164,7 @@ class RowReader:
         """All that the row's own observations said."""
         blob = row[_AT["state"]]
         if blob is not None:
-            return _decode_state(blob)
+            return msgspec.msgpack.decode(blob, type=EventState)
         source = self._contexts[row[_AT["context"]]].source
         return lift(self._observation(row), source)
 
