@@ -12,6 +12,7 @@ import pytest
 
 from flagged import ALL, INPUT, OUTPUT, measured, partial, request, tell
 from program import Done, Program
+from tollbook.cli.backfill_steps import login
 from tollbook.core.observation import Part
 from tollbook.core.rate import Rater
 from tollbook.prices import load_catalogue
@@ -132,6 +133,40 @@ def test_a_console_s_file_is_shown_stored_and_taken_back(program: Program) -> No
     assert "by " in text(program("backfill", "--list"))
     text(program("verify"))
     text(program("backfill", "--undo", run), 2)
+
+
+def test_what_is_left_alone_is_told_but_not_without_end(program: Program) -> None:
+    same = "req_000000000041,5\nreq_000000000041,6\n"
+    wrong = "".join(f"req_{n},x\n" for n in range(30))
+    (program.home / "f.csv").write_text(f"request_id,output\n{same}{wrong}", "utf-8")
+    done = program("backfill", "f.csv")
+
+    assert "2 ambiguous" in text(done, 1)
+    told = done.stderr.decode().splitlines()
+    assert "f.csv:2: other lines say other counts" in told[0]
+    assert "(req_000000000041)" in told[0]
+    assert told[-1].endswith("and 10 more lines; --json tells all of them")
+
+
+def test_a_long_list_is_shown_in_part(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    (tmp_path / "ledger").mkdir()
+    rater = Rater(load_catalogue())
+    store = SqliteStore(tmp_path / "ledger" / "ledger.db", rater, rater.version)
+    tell(store, *(request(n) for n in range(25)))
+    store.close()
+
+    assert "and 5 more requests; --all shows them" in text(program("review"))
+    assert "more requests" not in text(program("review", "--all"))
+
+
+def test_who_has_no_name_is_called_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise OSError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+
+    assert login() == "unknown"
 
 
 def test_a_console_may_be_a_pipe_and_go_by_the_time(program: Program) -> None:

@@ -114,6 +114,13 @@ def test_any_pairs_give_a_fit_the_same_each_time(pairs: list[Pair]) -> None:
     assert (found.errors is None) == (found.method == "published")
 
 
+def test_lengths_beyond_reason_end_in_no_rate_and_not_in_an_error() -> None:
+    found = fit(MODEL, [Pair((10**9, 10**9, 10**9), 1)] * PAIRS_MIN)
+
+    assert found.rates == (0, 0, 0)
+    assert estimate(found, (1_000, 0, 0)).count == 0
+
+
 def test_only_the_latest_answers_count() -> None:
     old, new = responses((900_000,) * 3, 100), responses((300_000,) * 3, PAIRS_MAX)
 

@@ -156,11 +156,14 @@ def test_what_has_no_id_is_adjusted_and_taken_back_by_its_time() -> None:
     apply(store, changes(store, ALL), origin="typed in", now=T)
     assert cost(store) == 1_000 * PRICE
 
-    found = undo(store, "adj_aa.2")
-
-    assert [each.cost_before for each in found] == [500 * PRICE]
+    (earlier,) = undo(store, "adj_aa.2")
+    assert earlier.cost_before == 500 * PRICE
     assert cost(store) == 500 * PRICE
     assert [each.event.at for each in flags(store).values()] == [nameless.at]
+
+    (later,) = undo(store, "adj_aa.1")
+    assert later.cost_before == 500 * PRICE
+    assert cost(store) == 0
 
 
 def test_a_correction_of_what_this_ledger_does_not_know_is_taken_back_too() -> None:

@@ -8,6 +8,9 @@ the difference between that mean and the mean of the partial counts, in whole to
 the standard output price on the month's last day. That is the same number for every
 partial response of a model and month, whatever was asked: so estimates add up like
 everything else, and two reports that share a response say the same of it.
+
+Single requests are estimated better in ``ledger.estimating``, by what each of them wrote.
+That cannot be had from sums, so reports do not use it.
 """
 
 from __future__ import annotations
