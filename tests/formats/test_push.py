@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from strategies import CALLS, OBSERVATIONS, START, STATEMENTS
 from tollbook.core.observation import (
+    Adjustment,
     Call,
     Conditions,
     ModelTotal,
@@ -46,6 +47,17 @@ GOOD = Observation(
 )
 
 
+MADE = Adjustment(
+    run="adj_1", number=1, withdrawn=False, who="ben", at=START, why="", basis="person"
+)
+
+
+def corrected(**more: Any) -> Observation:  # noqa: ANN401 - any field
+    """A good adjustment, but for something."""
+    made = msgspec.structs.replace(MADE, **more)
+    return msgspec.structs.replace(GOOD, adjustment=made)
+
+
 def changed(**more: Any) -> Observation:  # noqa: ANN401 - any field
     """A good observation, but for something."""
     return msgspec.structs.replace(GOOD, **more)
@@ -71,7 +83,7 @@ def test_what_is_sent_arrives_with_its_sender(items: list[object]) -> None:
 
     assert piece.origin == "laptop:/a.jsonl"
     for item, found in zip(sent, arrived, strict=True):
-        if isinstance(item, Observation):
+        if isinstance(item, Observation) and item.adjustment is None:
             item = msgspec.structs.replace(  # noqa: PLW2901 - as it should arrive
                 item, user=item.user or "ada", machine=item.machine or "laptop"
             )
@@ -118,6 +130,13 @@ def test_bytes_that_changed_on_the_way_stop_nothing(noise: bytes, at: int) -> No
         StatementLine("s", -1, 0, ()),
         StatementLine("s", 1, 2**64 - 1, ()),
         StatementLine("s", 1, 1, (ModelTotal("m", {"output_tokens": -1}),)),
+        corrected(number=-1),
+        corrected(at=-1),
+        corrected(who="x" * (TEXT_MAX + 1)),
+        corrected(before={"x" * (TEXT_MAX + 1): (1, 4)}),
+        corrected(after={"output_tokens": (-1, 4)}),
+        corrected(after={"output_tokens": (1, 9)}),
+        corrected(after={str(n): (1, 4) for n in range(MEMBERS_MAX + 1)}),
     ],
 )
 def test_what_is_out_of_bounds_is_refused_alone(wrong: object) -> None:
@@ -128,6 +147,15 @@ def test_what_is_out_of_bounds_is_refused_alone(wrong: object) -> None:
     assert [seen.message_id for seen in piece.observations] == [GOOD.message_id]
     assert (refused.fact, refused.index) == (7, 0)
     assert refused.code == f"{refused.kind}_bounds"
+
+
+def test_who_corrects_a_request_does_not_become_who_asked_it() -> None:
+    [piece] = parcel_of(corrected(), rights=Rights(key="k1")).pieces
+    [seen] = piece.observations
+
+    assert seen.adjustment == MADE
+    assert (seen.user, seen.machine, seen.key) == (None, None, None)
+    assert seen.project == GOOD.project
 
 
 def test_what_is_no_fact_is_refused_alone() -> None:

@@ -212,6 +212,8 @@ class _Tag:
         request_id = seen.request_id
         if rights.projects is not None and request_id and project:
             request_id = _own(request_id, project)
+        if seen.adjustment is not None:  # who corrects a request has not asked it
+            return msgspec.structs.replace(seen, request_id=request_id, project=project)
         return msgspec.structs.replace(
             seen,
             request_id=request_id,
