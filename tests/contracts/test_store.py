@@ -319,28 +319,6 @@ def test_a_billion_dollars_add_up_to_the_last_picodollar(make: Store) -> None:
 
 
 @every_store
-@pytest.mark.parametrize(
-    "by", [(), ("project",), ("session", "model"), ("user",), ("tools",)]
-)
-def test_a_period_begins_and_ends_at_any_millisecond(
-    make: Store, by: tuple[str, ...]
-) -> None:
-    odd = START + 400_000  # within a quarter hour
-    seen = [
-        msgspec.structs.replace(response(number, 10**number), first_at=at, at=at)
-        for number, at in enumerate((odd - 1, odd, odd + DAY_MS - 1, odd + DAY_MS))
-    ]
-    with opened(make) as [store]:
-        batch = Batch(source="claude-code", origin="a", observations=seen)
-        store.append([batch], now=NOW)
-        buckets = [(START, odd), (odd, odd + DAY_MS), (odd + DAY_MS, odd + 2 * DAY_MS)]
-        query = UsageQuery(buckets=buckets, by=frozenset(by))
-        found = {t.bucket: t.tally.output_tokens for t in store.totals(query)}
-
-        assert found == {0: 1, 1: 110, 2: 1_000}
-
-
-@every_store
 @pytest.mark.parametrize("count", [0, 2])
 def test_what_is_stated_to_be_nothing_is_not_unknown(make: Store, count: int) -> None:
     tokens = {unit.value: 7 for unit in TOKEN_UNITS}
