@@ -11,8 +11,11 @@ import pytest
 
 from asking import serving
 from query_world import LAB, SHOP, calls, world
+from reporting import NOW, seen
+from tollbook.core.observation import Part
 from tollbook.http.query_events import path_id
 from tollbook.http.query_parameters import TEXT_MAX
+from tollbook.ports import Batch
 
 Found = dict[str, Any]
 
@@ -182,6 +185,32 @@ def test_an_event_shows_who_spoke_of_it_and_how_it_was_priced(
     assert found["tags"] == {"team": "payments", "tier": "gold"}
     lines = [line for part in found["parts"] for line in part["lines"]]
     assert usd(*(line["list_cost_usd"] for line in lines)) == Decimal("0.02925")
+
+
+def test_an_event_whose_cost_nobody_knows_is_not_free() -> None:
+    services = world()
+    silent = seen(900, NOW, parts=(Part("claude-opus-5", {}),), evidence=0)
+    strange = seen(901, NOW, model="nobody-s-model")
+    batch = Batch(source="http", origin="loopback", observations=[silent, strange])
+    services.store.append([batch], now=NOW)
+    with serving(services) as asked:
+        one, other = (
+            ask(asked, f"/v1/events/{each.message_id}")["responses"][0]
+            for each in (silent, strange)
+        )
+        rows = {
+            row["message_id"]: row
+            for row in ask(asked, "/v1/events", limit=1000)["events"]
+        }
+
+    unknown = rows[silent.message_id]
+    assert (unknown["tokens"], unknown["list_cost_usd"]) == (None, None)
+    unpriced = rows[strange.message_id]
+    assert (unpriced["tokens"], unpriced["list_cost_usd"]) == (21_600, None)
+    for found in (one, other):
+        assert (found["list_cost_usd"], found["net_cost_usd"]) == (None, None)
+    lines = other["parts"][0]["lines"]
+    assert {line["list_cost_usd"] for line in lines} == {None}
 
 
 def test_events_of_a_model_are_those_of_its_family(client: httpx.Client) -> None:

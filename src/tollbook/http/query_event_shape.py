@@ -19,8 +19,8 @@ class PriceLineShape(Shape, frozen=True, kw_only=True):
     base_usd_per_mtok: Usd | None
     steps: tuple[str, ...]
     usd_per_mtok: Usd | None
-    list_cost_usd: Usd
-    net_cost_usd: Usd
+    list_cost_usd: Usd | None
+    net_cost_usd: Usd | None
     terms: str
     evidence: tuple[str, ...]
     confidence: str
@@ -99,8 +99,8 @@ class ResponseShape(Shape, frozen=True, kw_only=True):
     web_fetch_requests: int
     code_execution_requests: int
     other_units: int
-    list_cost_usd: Usd
-    net_cost_usd: Usd
+    list_cost_usd: Usd | None
+    net_cost_usd: Usd | None
     stated_cost_usd: Usd | None
     unpriced: Mapping[str, int]
     parts: tuple[PricedPartShape, ...]

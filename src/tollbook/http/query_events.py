@@ -13,6 +13,7 @@ from tollbook.core.event import UsageEvent
 from tollbook.core.event_id import event_id, moment_of
 from tollbook.core.identity import Identity, IdentityKind, looks_like_the_providers
 from tollbook.core.money import usd_exact
+from tollbook.core.observation import Evidence
 from tollbook.core.tally import UNITS, Tally
 from tollbook.http.exchange import RefusedError
 from tollbook.http.query_desk import Asked, Desk
@@ -121,6 +122,8 @@ def events_query(asked: Asked, desk: Desk, period: Period, *, limit: int) -> Eve
 def _row(listed: ListedEvent, naming: Naming) -> EventRow:
     event, shares = listed.event, listed.shares
     used = reduce(Tally.plus, (share.tally for share in shares))
+    known = event.evidence != Evidence.MISSING
+    priced = known and any(share.priced for share in shares)
     unpriced: dict[str, int] = {}
     for share in shares:
         if not share.priced:
@@ -145,9 +148,9 @@ def _row(listed: ListedEvent, naming: Naming) -> EventRow:
         evidence=evidence_name(event.evidence),
         failure=event.failure,
         latency_ms=event.latency_ms,
-        tokens=tokens_of(used),
+        tokens=tokens_of(used) if known else None,
         usage=_usage(used),
-        list_cost_usd=usd_exact(used.list_cost),
+        list_cost_usd=usd_exact(used.list_cost) if priced else None,
         stated_cost_usd=usd_or_none(event.stated_cost),
         unpriced=unpriced,
     )

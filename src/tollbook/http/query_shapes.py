@@ -183,7 +183,7 @@ class PercentilesAnswer(Shape, frozen=True, kw_only=True):
 
 
 class EventRow(Shape, frozen=True, kw_only=True):
-    """One response or failed request."""
+    """One response or failed request; what nobody told or priced is ``null``."""
 
     id: str
     at: Moment
@@ -203,9 +203,9 @@ class EventRow(Shape, frozen=True, kw_only=True):
     evidence: str
     failure: str | None
     latency_ms: int | None
-    tokens: int
+    tokens: int | None
     usage: dict[str, int]
-    list_cost_usd: Usd
+    list_cost_usd: Usd | None
     stated_cost_usd: Usd | None
     unpriced: dict[str, int]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tollbook.core.adjustment import name_of
 from tollbook.core.money import TOKENS_PER_MTOK, Money, usd_exact
 from tollbook.core.observation import Evidence, Observation
 from tollbook.core.rate import PriceLine
@@ -24,6 +25,8 @@ _LINE = (
     "confidence",
     "unpriced",
 )
+
+_NO_COST: Document = {"list_cost_usd": None, "net_cost_usd": None}
 
 
 def session_document(view: SessionView) -> Document:
@@ -116,8 +119,16 @@ def _summary(view: ResponseView) -> Document:
         "context_tokens": view.context_tokens,
         "tools": event.tools,
         **_totals(view.tally),
+        **({} if _has_cost(view) else _NO_COST),
         "unpriced": view.unpriced,
     }
+
+
+def _has_cost(view: ResponseView) -> bool:
+    """Whether anything of a response has a price: what is not known is not free."""
+    stored = view.stored
+    known = stored.event.evidence != Evidence.MISSING
+    return known and any(share.priced for share in stored.shares)
 
 
 def _whole(view: ResponseView) -> Document:
@@ -173,6 +184,7 @@ def _line(line: PriceLine) -> Document:
         "usd_per_mtok": _per_mtok(line.price),
         "list_cost_usd": usd_exact(line.amount),
         "net_cost_usd": usd_exact(line.net_amount),
+        **({} if line.price is not None else _NO_COST),
         "terms": line.terms,
         "evidence": line.evidence,
         "confidence": line.confidence,
@@ -204,6 +216,24 @@ def _observation(source: str, origin: str, seen: Observation) -> Document:
             {"kind": part.kind, "model": part.model, "usage": dict(part.usage)}
             for part in seen.parts
         ],
+        **_adjustment(seen),
+    }
+
+
+def _adjustment(seen: Observation) -> Document:
+    """Who corrected the response, or took that back, where the observation does so."""
+    made = seen.adjustment
+    if made is None:
+        return {}
+    return {
+        "adjustment": {
+            "name": name_of(made),
+            "withdrawn": made.withdrawn,
+            "who": made.who,
+            "at": moment(made.at),
+            "why": made.why,
+            "basis": made.basis,
+        }
     }
 
 
