@@ -127,9 +127,14 @@ def test_a_console_s_file_is_shown_stored_and_taken_back(program: Program) -> No
     assert (first["who"], first["why"]) == ("ada", "console export console.csv")
     assert (first["origin"], first["line"]) == (str(console), 2)
     run = stored["run"]
+    shown = text(program("show", "req_000000000041"))
+    assert f"adjusted by ada: console export console.csv ({run}.1)" in shown
+    (response,) = json(program("show", "req_000000000041", "--json"))["responses"]
+    assert response["observations"][1]["adjustment"]["who"] == "ada"
     assert "nothing was stored" in text(program("backfill", "--undo", run, "--dry-run"))
     assert f"taken back: {run}" in text(program("backfill", "--undo", run))
     assert totals(program) == before
+    assert "taken back by " in text(program("show", "req_000000000041"))
     assert "by " in text(program("backfill", "--list"))
     text(program("verify"))
     text(program("backfill", "--undo", run), 2)

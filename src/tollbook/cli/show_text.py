@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from tollbook.core.adjustment import name_of
 from tollbook.core.money import TOKENS_PER_MTOK, Money, usd_exact
 from tollbook.core.observation import Evidence, Instant
 from tollbook.core.rate import PriceLine
@@ -126,6 +127,10 @@ def response_text(view: ResponseView, zone: ZoneInfo) -> Iterator[str]:
             counts = ", ".join(f"{unit} {n:,}" for unit, n in part.usage.items() if n)
             what = f"{part.model}: {counts or 'nothing'}"
             yield f"    {evidence_name(seen.evidence)}  {safe(what)}"
+        made = seen.adjustment
+        if made is not None:
+            did = "taken back" if made.withdrawn else "adjusted"
+            yield safe(f"    {did} by {made.who}: {made.why} ({name_of(made)})")
 
 
 def _conditions(view: ResponseView) -> str:
