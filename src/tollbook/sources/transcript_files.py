@@ -6,7 +6,6 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 import msgspec
 
@@ -17,9 +16,6 @@ from tollbook.ports import Pending, StrPath
 SOURCE = "claude-code"
 SURVEY = ""  # the origin of what is said of no file's content
 HASH_BYTES = 16_384
-_FOLDER_FLAGS = (
-    os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-)
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -145,42 +141,23 @@ def walk(root: StrPath) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
     while pending:
         folder, project = pending.pop()
         try:
-            with _entries(folder) as entries:
-                before = os.path.join(folder, "")
+            with os.scandir(folder) as entries:
                 for entry in entries:
-                    name, path = entry.name, before + entry.name
+                    name = entry.name
                     if name.endswith(".jsonl") and not entry.is_dir(
                         follow_symlinks=False
                     ):
                         status = entry.stat(follow_symlinks=False)
                         if stat.S_ISREG(status.st_mode):
-                            yield path, project or folder_name, status
-                        elif (odd := _odd(path, status, base)) is not None:
+                            yield entry.path, project or folder_name, status
+                        elif (odd := _odd(entry.path, status, base)) is not None:
                             yield odd
                     elif entry.is_dir(follow_symlinks=False):
-                        pending.append((path, project or name))
+                        pending.append((entry.path, project or name))
                     elif entry.is_symlink():
-                        yield from _linked_folder(path, base)
+                        yield from _linked_folder(entry.path, base)
         except OSError as error:
             yield unreadable(folder, error)
-
-
-@contextmanager
-def _entries(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """What a folder holds; where it can be opened itself, each status is one name away.
-
-    The kernel would walk the whole path for each of thousands of files otherwise.
-    """
-    if os.scandir not in os.supports_fd:
-        with os.scandir(folder) as entries:
-            yield entries
-        return
-    handle = os.open(folder, _FOLDER_FLAGS)
-    try:
-        with os.scandir(handle) as entries:
-            yield entries
-    finally:
-        os.close(handle)
 
 
 def _linked_folder(path: str, base: str) -> Iterator[Problem]:
