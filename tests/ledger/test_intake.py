@@ -165,6 +165,29 @@ def test_a_batch_nobody_could_foresee_fails_alone(tmp_path: Path) -> None:
     assert asyncio.run(send()) == "added"
 
 
+def test_a_hopeless_batch_does_not_spoil_those_it_shares_a_write_with(
+    tmp_path: Path,
+) -> None:
+    hopeless = Batch(source="http", origin="x", observations=[object()])  # type: ignore[list-item]
+
+    async def send() -> list[object]:
+        intake = Intake(opener(tmp_path), lambda: START)
+        batches = (batch(1), hopeless, batch(2))
+        waiting = [asyncio.create_task(intake.submit(each)) for each in batches]
+        await asyncio.sleep(0)
+        intake.start()  # all of them wait by now
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert await asyncio.to_thread(intake.close, PATIENCE)
+        return list(found)
+
+    good, bad, other = asyncio.run(send())
+
+    assert isinstance(bad, AttributeError)
+    assert isinstance(good, list)
+    assert isinstance(other, list)
+    assert responses(tmp_path) == 2
+
+
 def test_a_sender_that_left_does_not_disturb_the_others(tmp_path: Path) -> None:
     async def send() -> str:
         async with running(opener(tmp_path)) as intake:

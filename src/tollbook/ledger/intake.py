@@ -174,7 +174,14 @@ class Intake:
         try:
             batches = [item.batch for item in group]
             receipts = store.receive(batches, now=self._clock())
+        except StoreError as error:
+            self._note(error)
+            _fail(group, error)
         except Exception as error:  # noqa: BLE001 - one bad batch must not end the service
+            if len(group) > 1:  # nor fail those beside it
+                for item in group:
+                    self._write(store, [item])
+                return
             self._note(error)
             _fail(group, error)
         else:
