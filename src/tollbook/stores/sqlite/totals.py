@@ -23,6 +23,7 @@ from tollbook.stores.sqlite.schema import (
 from tollbook.stores.sqlite.sums import tally_of
 
 _SUMS = ", ".join(f"sum(t.{name})" for name in TALLY_COLUMNS)
+_NO_SUMS = ", ".join("0" for _ in TALLY_COLUMNS)
 _OF_EVENTS = (
     "c.failure = 0",
     "c.partial",
@@ -159,7 +160,8 @@ class Totals:
         coarse = self._totals(query, _by_day(DAILY_DIMENSIONS[0]), days)
         ends = {(t.bucket, at) for t in coarse for at in (t.first_at, t.last_at)}
         looked_at = [(n, day, day + DAY_MS) for n, day in sorted(ends)]
-        exact = {_key(t): t for t in _added(self._totals(query, slots, looked_at))}
+        spans = self._totals(query, slots._replace(sums=_NO_SUMS), looked_at)
+        exact = {_key(total): total for total in _added(spans)}
         found = [
             msgspec.structs.replace(
                 total,
