@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from tollbook.core.event import UsageEvent, join, settle
-from tollbook.core.identity import looks_like_the_providers
+from tollbook.core.identity import IdentityKind, looks_like_the_providers
 from tollbook.core.observation import Call, Instant, Observation, StatementLine
 from tollbook.core.slots import DAY_MS, SLOT_MS, bounds
 from tollbook.core.tally import Share
@@ -112,8 +112,12 @@ class Reader:
         )
 
     def _partners(self, row: Row) -> list[Row]:
-        """The rows that were joined to one."""
-        return self._select("kind = 1 AND joined_to = ?", row[0])
+        """The rows that were joined to one: that of its request, found by its name."""
+        request_id = column(row, "request_id")
+        if column(row, "kind") != IdentityKind.MESSAGE or request_id is None:
+            return []
+        found = self._select("kind = 1 AND name = ?", request_id)
+        return [each for each in found if column(each, "joined_to") == row[0]]
 
     def _event(self, row: Row) -> tuple[UsageEvent, list[Share]]:
         state = self.rows.state(row)
