@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,36 @@ def test_help_and_version_import_no_command(program: Program) -> None:
 
 def test_the_version_is_the_packages(program: Program) -> None:
     assert program.text("--version") == f"tollbook {tollbook.__version__}\n"
+
+
+@pytest.mark.parametrize("thread", [True, False])
+def test_a_run_ends_with_what_was_promised_for_its_end(
+    program: Program, *, thread: bool
+) -> None:
+    promised = f"""
+import atexit, os, sys, threading, time
+from tollbook.cli import main
+
+def work():
+    time.sleep(0.2)
+    os.write(2, b"worked ")
+
+atexit.register(os.write, 2, b"ended")
+if {thread}:
+    threading.Thread(target=work).start()
+sys.argv = ["tollbook", "verify"]
+main()
+"""
+    done = subprocess.run(  # noqa: S603  # our own words
+        [sys.executable, "-c", promised],
+        env=program.environ,
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert b"everything agrees" in done.stdout
+    assert done.stderr == (b"worked ended" if thread else b"ended")
 
 
 def test_a_status_line_imports_nothing_slow(program: Program) -> None:
