@@ -92,7 +92,10 @@ def from_file(
     try:
         with _opened(path) as file:
             for each in read_console(file, columns, origin=path, zone=app.zone):
-                (rows if isinstance(each, ConsoleRow) else problems).append(each)  # type: ignore[arg-type]
+                if isinstance(each, ConsoleRow):
+                    rows.append(each)
+                else:
+                    problems.append(each)
     except (ConsoleError, UnicodeDecodeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         text = f"{path}: {why or error}; see `tollbook backfill --help`"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tollbook.core.adjustment import name_of
 from tollbook.core.money import TOKENS_PER_MTOK, Money, usd_exact
-from tollbook.core.observation import Evidence, Instant
+from tollbook.core.observation import Evidence, Instant, Observation
 from tollbook.core.rate import PriceLine
 from tollbook.core.units import TOKEN_UNITS, Unit
 from tollbook.ledger.show import PricedPart, ResponseView, SessionView
@@ -120,17 +120,21 @@ def response_text(view: ResponseView, zone: ZoneInfo) -> Iterator[str]:
         yield f"at your terms {usd_exact(view.tally.net_cost)} USD"
     yield ""
     yield "said by"
-    for source, origin, seen in view.stored.seen:
-        lines = f", {seen.lines} lines" if seen.lines > 1 else ""
-        yield f"  {safe(source)}  {safe(origin)}:{seen.line}{lines}"
-        for part in seen.parts:
-            counts = ", ".join(f"{unit} {n:,}" for unit, n in part.usage.items() if n)
-            what = f"{part.model}: {counts or 'nothing'}"
-            yield f"    {evidence_name(seen.evidence)}  {safe(what)}"
-        made = seen.adjustment
-        if made is not None:
-            did = "taken back" if made.withdrawn else "adjusted"
-            yield safe(f"    {did} by {made.who}: {made.why} ({name_of(made)})")
+    for each in view.stored.seen:
+        yield from _said(*each)
+
+
+def _said(source: str, origin: str, seen: Observation) -> Iterator[str]:
+    lines = f", {seen.lines} lines" if seen.lines > 1 else ""
+    yield f"  {safe(source)}  {safe(origin)}:{seen.line}{lines}"
+    for part in seen.parts:
+        counts = ", ".join(f"{unit} {n:,}" for unit, n in part.usage.items() if n)
+        what = f"{part.model}: {counts or 'nothing'}"
+        yield f"    {evidence_name(seen.evidence)}  {safe(what)}"
+    made = seen.adjustment
+    if made is not None:
+        did = "taken back" if made.withdrawn else "adjusted"
+        yield safe(f"    {did} by {made.who}: {made.why} ({name_of(made)})")
 
 
 def _conditions(view: ResponseView) -> str:
