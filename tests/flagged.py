@@ -59,13 +59,13 @@ def request(
 
 def measured(number: int, **changes: object) -> Observation:
     """One whose counts are all known."""
-    return request(number, ALL, **{"state": "complete", **changes})  # type: ignore[arg-type]
+    return request(number, ALL, **{"state": "complete", **changes})  # type: ignore[arg-type]  # any field
 
 
 def partial(number: int, output: int = 2, **changes: object) -> Observation:
     """One whose stream broke off."""
     usage = ALL | {OUTPUT: output}
-    return request(number, usage, **{"state": "partial", "lesser": PARTIAL, **changes})  # type: ignore[arg-type]
+    return request(number, usage, **{"state": "partial", "lesser": PARTIAL, **changes})  # type: ignore[arg-type]  # any field
 
 
 def ledger(*seen: Observation, source: str = "relay") -> MemoryStore:

@@ -31,7 +31,7 @@ MINUTE = 60_000
 
 def row(line: int, **said: object) -> ConsoleRow:
     """One line of a console."""
-    return ConsoleRow(line=line, **{"usage": COUNTS, **said})  # type: ignore[arg-type]
+    return ConsoleRow(line=line, **{"usage": COUNTS, **said})  # type: ignore[arg-type]  # any field
 
 
 def timed(line: int, number: int, **said: object) -> ConsoleRow:

@@ -36,7 +36,7 @@ ADA = Author(run="adj_1", who="ada", at=T, why="console", basis="console")
 def asked_of(store: LedgerStore, **asked: object) -> Review:
     """A review of everything, unless asked otherwise."""
     books = Books(store=store, naming=NAMING, pricer=FlatPricer())
-    return review(books, Asked(**{"bucket": EVER, **asked}))  # type: ignore[arg-type]
+    return review(books, Asked(**{"bucket": EVER, **asked}))  # type: ignore[arg-type]  # any field
 
 
 def fill(
@@ -160,7 +160,7 @@ def test_it_can_be_narrowed_and_grouped() -> None:
     assert [group.name for group in by_project] == ["shop", None]
 
     def ids(**wanted: object) -> list[str]:
-        found = asked_of(store, wanted=Wanted(**wanted))  # type: ignore[arg-type]
+        found = asked_of(store, wanted=Wanted(**wanted))  # type: ignore[arg-type]  # any field
         assert found.whole.to_check == len(found.flagged)
         return sorted(each.id[-1] for each in found.flagged)
 
