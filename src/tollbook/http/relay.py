@@ -81,59 +81,68 @@ class Relay:
             return
         began = time.perf_counter_ns()
         said = _Said(send)
-        who = await self._answer(rules, scope, receive, said)
+        body = Body(self._budget, self._services.config.relay.body_bytes_max)
+        try:
+            await self._answer(rules, scope, receive, said, body)
+        except DisconnectedError:
+            pass
+        except Exception as error:
+            refusal = self._refusal(error)
+            if said.status and not isinstance(error, RefusedError):
+                raise  # the answer has begun: all that is left is to break it off
+            await said.refused(refusal)
+        finally:
+            body.close()
         if self._journal.verbose:
             ms = (time.perf_counter_ns() - began) // 1_000_000
             place = next(iter(rules.values())).path
-            self._journal.request(scope["method"], place, said.status, who=who, ms=ms)
+            self._journal.request(
+                scope["method"], place, said.status, who=said.who, ms=ms
+            )
 
     async def _answer(
-        self, rules: Mapping[str, Rule], scope: Scope, receive: Receive, said: _Said
-    ) -> str:
-        """Answer it, or refuse to; gives who asked."""
-        who = "nobody"
+        self,
+        rules: Mapping[str, Rule],
+        scope: Scope,
+        receive: Receive,
+        said: _Said,
+        body: Body,
+    ) -> None:
         headers = _joined(scope["headers"])
-        body = Body(self._budget, self._services.config.relay.body_bytes_max)
-        try:
-            rule, key = self._admit(rules, scope, headers)
-            who = origin_of(key)
-            if rule.kind is Kind.HELLO:
-                await said.whole(200, [], b"")
-                return who
-            project = await self._project(headers, key)
-            visit = Visit(
-                rule=rule,
-                target=_target(scope),
-                lines=scope["headers"],
-                headers=headers,
-                body=await body.read(receive, headers),
-                free=body.close,
-                key=key,
-                who=who,
-                project=project,
-                receive=receive,
-                send=said,
-            )
-            said.heard_out = True
-            await self._traffic.take(visit)
-        except DisconnectedError:
-            pass
-        except RefusedError as error:
-            await said.refused(error)
-        except BusyError as error:
-            await said.refused(RefusedError(503, "busy", str(error), _RETRY))
-        except StoreError:
+        rule, key = self._admit(rules, scope, headers)
+        said.who = origin_of(key)
+        if rule.kind is Kind.HELLO:
+            await said.whole(200, [], b"")
+            return
+        project = await self._project(headers, key)
+        visit = Visit(
+            rule=rule,
+            target=_target(scope),
+            lines=scope["headers"],
+            headers=headers,
+            body=await body.read(receive, headers),
+            free=body.close,
+            key=key,
+            who=said.who,
+            project=project,
+            receive=receive,
+            send=said,
+        )
+        said.heard_out = True
+        await self._traffic.take(visit)
+
+    def _refusal(self, error: Exception) -> RefusedError:
+        """What to say of an error."""
+        if isinstance(error, RefusedError):
+            return error
+        if isinstance(error, BusyError):
+            return RefusedError(503, "busy", str(error), _RETRY)
+        if isinstance(error, StoreError):
             text = "the ledger cannot be used, so nothing was sent; ask again later"
-            await said.refused(RefusedError(503, "store_unavailable", text, _RETRY))
-        except Exception as error:
-            number = self._journal.unforeseen(error)
-            if said.status:
-                raise  # the answer has begun: all that is left is to break it off
-            text = f"something went wrong here; the log says more of {number}"
-            await said.refused(RefusedError(500, "unforeseen", text))
-        finally:
-            body.close()
-        return who
+            return RefusedError(503, "store_unavailable", text, _RETRY)
+        number = self._journal.unforeseen(error)
+        text = f"something went wrong here; the log says more of {number}"
+        return RefusedError(500, "unforeseen", text)
 
     def _admit(
         self, rules: Mapping[str, Rule], scope: Scope, headers: Mapping[str, str]
@@ -180,6 +189,7 @@ class _Said:
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self.who = "nobody"  # as far as is known
         self.status = 0  # 0: nothing was said yet
         self.heard_out = False  # whether the request was read to its end
 
