@@ -1,4 +1,4 @@
-"""What type checkers see of the package; ``__init__.py`` loads it when it is used."""
+"""What type checkers see of the package; ``__init__.py`` loads it when it is used."""  # noqa: PYI021 - a file that explains nothing is worse
 
 from tollbook.sdk.client import AsyncClient as AsyncClient
 from tollbook.sdk.client import Client as Client

@@ -172,7 +172,7 @@ def test_the_overview_stands_and_splits_as_asked(
 def test_users_apps_kinds_and_tags_divide_and_choose(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run(["project", "add", "--kind", "devtools", "--", "-home-dev-atlas"]) == 0
+    assert run(["project", "add", "--kind", "agents", "--", "-home-dev-atlas"]) == 0
     capsys.readouterr()
     for dimension in ("user", "app", "provider", "kind", "tag:team", "source"):
         assert "mystery-1" in said(capsys, "by", dimension, "--breakdown")
@@ -183,7 +183,7 @@ def test_users_apps_kinds_and_tags_divide_and_choose(
         assert isinstance(count, int)
         return count
 
-    assert responses("--kind", "devtools") == 3
+    assert responses("--kind", "devtools") == responses("--kind", "agents") == 3
     assert responses("--user", "", "--app", "", "--tag", "team=") == 6
     assert responses("--source", "claude-code") == 6
     assert "(no team)" in said(capsys, "by", "tag:team")

@@ -58,7 +58,7 @@ def test_totals_are_those_of_a_report(client: httpx.Client) -> None:
         ({"model": "claude-sonnet-5-5"}, 3),
         ({"user": "ada"}, 3),
         ({"user": "", "project": LAB}, 3),
-        ({"kind": "devtools"}, 3),
+        ({"kind": "devtools"}, 13),
         ({"source": "otlp"}, 1),
         ({"source": "http", "provider": "openai"}, 3),
         ({"tag": "team=payments"}, 3),
@@ -256,7 +256,7 @@ def test_projects_are_those_registered_and_those_used(client: httpx.Client) -> N
 
     assert kinds["shop"] == "agents"
     assert kinds["lab"] == "devtools"
-    assert kinds["/home/dev/atlas"] is None
+    assert kinds["/home/dev/atlas"] == "devtools", "a folder of transcripts"
     assert [row["responses"] for row in rows if row["name"] == "idle"] == [0]
 
 

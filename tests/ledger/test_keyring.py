@@ -177,10 +177,12 @@ def test_a_key_that_another_process_makes_or_revokes_is_seen(program: Program) -
     text = program.text("key", "create", "ci").strip()
     key = ring.authenticate(text, now=NOW + LOOK_MS)
     assert ring.guards(now=NOW + LOOK_MS)
+    assert ring.opens(now=NOW + LOOK_MS)
     program.text("key", "revoke", "ci")
 
     assert why(ring, text, now=NOW + 2 * LOOK_MS)[0] == f"key {key.id}: revoked"
-    assert not ring.guards(now=NOW + 2 * LOOK_MS)
+    assert not ring.opens(now=NOW + 2 * LOOK_MS)
+    assert ring.guards(now=NOW + 2 * LOOK_MS), "the last key leaves no door open"
     control.close()
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import FlatPricer
 from tollbook.core.control import ADMIN, TEXT_MAX, Key, Project, unfit
 from tollbook.core.errors import ControlError, NotAllowedError, NothingMatchesError
 from tollbook.ledger import projects
@@ -18,9 +19,12 @@ from tollbook.ledger.projects import (
     change_project,
     find_project,
     kind_of,
+    kinds_of,
     list_projects,
     remove_project,
 )
+from tollbook.ports import Batch
+from tollbook.stores.memory import MemoryStore
 from tollbook.stores.memory_control import MemoryControl
 
 NOW = 1_795_000_000_000
@@ -247,3 +251,18 @@ def test_only_admins_change_projects_and_limited_ones_only_their_own(
     remove_project(control, "shop", now=NOW, maker=limited)
     assert list_projects(control) == [DESK]
     assert control.audit(limit=1)[0].who == "key abcdefghij"
+
+
+def test_a_folder_of_transcripts_is_a_development_tools_unless_registered_otherwise(
+    control: Counting,
+) -> None:
+    store = MemoryStore(FlatPricer(), "v1")
+    labels = {"-home-ada-atlas": "/home/ada/atlas", "-home-ada-shop": "/home/ada/shop"}
+    store.append([Batch(source="claude-code", origin="a", labels=labels)], now=NOW)
+    add_project(control, Project(id="-home-ada-shop", kind="agents", created_at=NOW))
+
+    assert kinds_of(store, control) == {
+        "shop": "agents",
+        "-home-ada-atlas": "devtools",
+        "-home-ada-shop": "agents",
+    }

@@ -16,6 +16,7 @@ from tollbook.core.control import KINDS
 from tollbook.core.report import DIMENSIONS, TAG, Display
 from tollbook.ledger.naming import Naming
 from tollbook.ledger.plan import Plan
+from tollbook.ledger.projects import kinds_of
 from tollbook.ledger.report import Books, Question
 from tollbook.wiring import make_control
 
@@ -204,12 +205,12 @@ def books_of(app: App, question: Question) -> Books:
 
 
 def _kinds(app: App, question: Question) -> dict[str, str]:
-    """The kind of every registered project, where the question is about kinds."""
+    """The kind of every project, where the question is about kinds."""
     if question.kind is None and "kind" not in (question.dimension, question.breakdown):
         return {}
     control = make_control(app.config)
     try:
-        return {project.id: project.kind for project in control.projects()}
+        return kinds_of(app.store, control)
     finally:
         control.close()
 

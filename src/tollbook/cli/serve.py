@@ -146,7 +146,7 @@ def _guard(
     if not is_open(listener):
         return None
     made = ensure_admin_key(control, now=clock())
-    if made is None and not keyring.guards(now=clock()):
+    if made is None and not keyring.opens(now=clock()):
         text = (
             "other machines could reach the ledger, and no key is in force; make one "
             "with `tollbook key create`, or listen on 127.0.0.1"

@@ -8,10 +8,12 @@ import msgspec
 
 from tollbook.core.event import EventState, Reading, UsageEvent
 from tollbook.core.money import Money
+from tollbook.core.observation import Evidence
 from tollbook.core.tally import Share
 
 ADDED = "added"
 REPEATED = "repeated"
+_REPORTED = int(Evidence.REPORTED)
 MERGED = "merged"
 CONFLICT = "conflict"
 
@@ -75,14 +77,17 @@ def _content(state: EventState) -> tuple[object, ...]:
 
 
 def contradiction(known: EventState, said: EventState) -> str | None:
-    """Where two statements of equal evidence differ, and which of them stands.
+    """Where two final statements differ, and which of them stands.
 
-    Better evidence replaces worse without contradicting it.
+    Better evidence replaces worse without contradicting it, and so does a later look at
+    a count that was still growing.
     """
     found = []
     for unit, reading in sorted(said.readings.items()):
         other = known.readings.get(unit)
-        if other is not None and other[0] == reading[0] and other[1:] != reading[1:]:
+        if other is None or not _REPORTED == other[0] == reading[0]:
+            continue
+        if other[1:] != reading[1:]:
             kept, left = max(other, reading), min(other, reading)
             if kept[2] != left[2]:
                 found.append(f"{unit}: {kept[2]} stands, {left[2]} was said, too")

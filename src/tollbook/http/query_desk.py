@@ -27,6 +27,7 @@ from tollbook.http.query_parameters import (
 )
 from tollbook.http.query_period import Period, period_of
 from tollbook.ledger.naming import Naming
+from tollbook.ledger.projects import kinds_of
 from tollbook.ledger.query import Where
 from tollbook.ledger.report import Books
 from tollbook.ports import TAG, Key
@@ -137,8 +138,8 @@ class Desk:
         return period_of(asked.values, self.services.config, asked.now)
 
     def kinds(self) -> dict[str, str]:
-        """The kind of every registered project."""
-        return {each.id: each.kind for each in self.services.control.projects()}
+        """The kind of every project."""
+        return kinds_of(self.store, self.services.control)
 
     def where(self, asked: Asked, naming: Naming) -> Where:
         """Which responses were asked for, and may be seen.

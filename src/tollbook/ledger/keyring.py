@@ -85,6 +85,15 @@ class Keyring:
         return key
 
     def guards(self, *, now: Instant) -> bool:
+        """Whether a key is needed: since the first one was made, and for ever.
+
+        Raises:
+            StoreUnavailableError: It cannot be known for now.
+        """
+        self._look(now)
+        return bool(self._known)
+
+    def opens(self, *, now: Instant) -> bool:
         """Whether any key is in force.
 
         Raises:

@@ -17,7 +17,7 @@ from tollbook.core.errors import ControlError, NotAllowedError, NothingMatchesEr
 from tollbook.core.observation import Instant
 from tollbook.ledger.keyring import Changes
 from tollbook.ledger.rights import actor, limits, must_administer
-from tollbook.ports import ControlStore
+from tollbook.ports import ControlStore, LedgerStore
 
 PROJECTS_MAX = 10_000
 """So many may come into being by being named; beyond, somebody has to want them."""
@@ -226,3 +226,12 @@ def _check(project: Project) -> None:
             f"{project.kind!r} is no kind of project; choose from {', '.join(KINDS)}"
         )
         raise ControlError(message)
+
+
+def kinds_of(store: LedgerStore, control: ControlStore) -> dict[str, str]:
+    """The kind of every project: as registered, else by where it is known from.
+
+    Folders that transcripts stand for are Claude Code's, registered or not.
+    """
+    found = dict.fromkeys(store.labels(), DEVTOOLS)
+    return found | {each.id: each.kind for each in control.projects()}

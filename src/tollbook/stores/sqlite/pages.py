@@ -71,7 +71,11 @@ class Pages:
             f" ORDER BY t.at {order}, {_ID} {order} LIMIT :most",
             texts,
         ).fetchall()
-        return [ListedEvent(name, *self._reader.event(number)) for number, name in rows]
+        events = self._reader.events([number for number, _ in rows])
+        return [
+            ListedEvent(name, *event)
+            for (_, name), event in zip(rows, events, strict=True)
+        ]
 
     def measures(self, query: EventQuery, measure: Measure) -> list[int]:
         """See ``LedgerStore.measures``."""

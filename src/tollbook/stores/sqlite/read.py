@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import reduce
 
 import apsw
 import msgspec
@@ -51,6 +52,13 @@ _NAMED = (
     "SELECT events.id, max(surely) FROM ({}) AS found JOIN events ON events.id = found.id"
     " WHERE joined_to IS NULL GROUP BY events.id ORDER BY at DESC, events.id DESC"
 )
+
+
+_LISTED = "IN (SELECT value FROM json_each(?))"
+
+
+def _list(values: Sequence[object]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 class Reader:
@@ -120,22 +128,47 @@ class Reader:
         return [each for each in found if column(each, "joined_to") == row[0]]
 
     def _event(self, row: Row) -> tuple[UsageEvent, list[Share]]:
-        state = self.rows.state(row)
-        for partner in self._partners(row):
-            state = join(state, self.rows.state(partner))
         parts = self._db.execute(
             "SELECT * FROM event_parts WHERE event = ? ORDER BY part", (row[0],)
         )
+        return self._whole(row, self._partners(row), parts.fetchall())
+
+    def _whole(
+        self, row: Row, partners: Sequence[Row], parts: Sequence[Row]
+    ) -> tuple[UsageEvent, list[Share]]:
+        """A row with those that were joined to it, and its further parts."""
+        event = None if partners else self.rows.event(row)
+        if event is None:
+            states = map(self.rows.state, (row, *partners))
+            event = settle(reduce(join, states))
         shares = [
             Share(self._texts[part[2]] or "", bool(part[3]), tally_of(part[4:]))
             for part in parts
         ]
-        return settle(state), [self.rows.share(row), *shares]
+        return event, [self.rows.share(row), *shares]
 
-    def event(self, number: int) -> tuple[UsageEvent, list[Share]]:
-        """What is in a row and in those that were joined to it."""
-        (row,) = self._select("id = ?", number)
-        return self._event(row)
+    def events(self, numbers: Sequence[int]) -> list[tuple[UsageEvent, list[Share]]]:
+        """What is in some rows and in those that were joined to them, in that order."""
+        rows = {row[0]: row for row in self._select(f"id {_LISTED}", _list(numbers))}
+        asked = [
+            column(row, "request_id")
+            for row in rows.values()
+            if column(row, "kind") == IdentityKind.MESSAGE
+        ]
+        partners: dict[int, list[Row]] = {}
+        for row in self._select(f"kind = 1 AND name {_LISTED}", _list(asked)):
+            partners.setdefault(column(row, "joined_to"), []).append(row)
+        parts: dict[int, list[Row]] = {}
+        found = self._db.execute(
+            f"SELECT * FROM event_parts WHERE event {_LISTED} ORDER BY event, part",  # noqa: S608  # constants
+            (_list(numbers),),
+        )
+        for part in found:
+            parts.setdefault(int(part[0]), []).append(part)
+        return [
+            self._whole(rows[each], partners.get(each, ()), parts.get(each, ()))
+            for each in numbers
+        ]
 
     def _seen(self, row: Row) -> Iterator[tuple[str, str, Observation]]:
         key = self.rows.key(row)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tollbook.core.event import EventState, UsageEvent, lift
+from tollbook.core.event import EventState, UsageEvent, lift, settle_one
 from tollbook.core.identity import IdentityKind, identify, looks_like_the_providers
 from tollbook.core.observation import (
     MESSAGE,
@@ -167,6 +167,13 @@ class RowReader:
             return msgspec.msgpack.decode(blob, type=EventState)
         source = self._contexts[row[_AT["context"]]].source
         return lift(self._observation(row), source)
+
+    def event(self, row: Row) -> UsageEvent | None:
+        """The event of a row whose columns say everything; ``None`` of any other."""
+        if row[_AT["state"]] is not None:
+            return None
+        source = self._contexts[row[_AT["context"]]].source
+        return settle_one(self._observation(row), source)
 
     def share(self, row: Row) -> Share:
         """What the row's columns add to totals."""
