@@ -37,7 +37,6 @@ _PORTION = 5_000
 _FOREVER = 1 << 62
 _OWED_MAX = 10_000
 _AGAIN_SECONDS = 1
-_TOGETHER_SECONDS = 0.02
 
 
 class Intake(Protocol):
@@ -190,8 +189,6 @@ class Books:
             await asyncio.wait(self._owed)
 
     async def _write(self, batch: Batch) -> None:
-        """Write it, a moment later: nobody waits, and several share one write."""
-        await asyncio.sleep(_TOGETHER_SECONDS)
         while True:
             try:
                 await self._intake.submit(batch)
