@@ -202,7 +202,7 @@ class Frame:
             for name, value in (headers or {}).items()
         ]
         client = None if peer is None else (peer, 1)
-        transport = httpx.ASGITransport(self.app, client=client)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(self.app, client=client)  # type: ignore[arg-type]  # no peer is a peer, too
 
         async def send() -> httpx.Response:
             async with httpx.AsyncClient(

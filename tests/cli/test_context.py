@@ -184,7 +184,7 @@ def test_a_shell_completes_the_names_of_commands(program: Program) -> None:
 
     offered = program.text("completion").split()
 
-    assert offered == ["plain,sessions", "plain,show", "plain,scan"]
+    assert offered == ["plain,sessions", "plain,show", "plain,scan", "plain,serve"]
 
 
 def test_help_before_a_command_is_the_whole_table(program: Program) -> None:

@@ -53,7 +53,7 @@ def test_it_takes_in_answers_and_ends_in_order(program: Program) -> None:
     assert code == 0
     assert served.told() == ""  # and no word of any request
     assert f"OTEL_EXPORTER_OTLP_ENDPOINT={served.url}\n" in served.said
-    assert program.json("daily")["totals"]["responses"] == 1  # type: ignore[index]
+    assert program.json("daily")["totals"]["responses"] == 1  # type: ignore[index]  # JSON
 
 
 def test_the_line_of_a_request_says_nothing_of_what_was_sent(program: Program) -> None:
@@ -176,7 +176,7 @@ def test_what_is_under_way_at_the_end_is_finished(program: Program, sign: int) -
     assert code == 0
     assert time.monotonic() - began < 5
     assert set(said) == {201}
-    counted = program.json("daily")["totals"]["responses"]  # type: ignore[index]
+    counted = program.json("daily")["totals"]["responses"]  # type: ignore[index]  # JSON
     assert counted >= len(said)  # all that was acknowledged, and what was on its way
     assert counted <= len(said) + 3
 

@@ -171,7 +171,7 @@ def test_notes_of_use_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tollbook.http.beside.USE_MS", 0)
 
     async def run() -> None:
-        task = asyncio.create_task(note_uses(Ring()))  # type: ignore[arg-type]
+        task = asyncio.create_task(note_uses(Ring()))  # type: ignore[arg-type]  # all it asks of a keyring
         while len(tries) < 2:  # noqa: ASYNC110 - a list has no event
             await asyncio.sleep(0.01)
         await soon_cancelled(task, 0)

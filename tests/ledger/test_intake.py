@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -19,6 +20,7 @@ from tollbook.ports import Batch, LedgerStore, UsageQuery
 from tollbook.stores.sqlite.store import SqliteStore
 
 PATIENCE = 10
+UNKNOWN = cast("Observation", object())
 EVER = UsageQuery(buckets=[(0, 2**50)])
 
 
@@ -153,7 +155,7 @@ def test_more_than_it_can_hold_is_refused_at_once(
 
 
 def test_a_batch_nobody_could_foresee_fails_alone(tmp_path: Path) -> None:
-    hopeless = Batch(source="http", origin="x", observations=[object()])  # type: ignore[list-item]
+    hopeless = Batch(source="http", origin="x", observations=[UNKNOWN])
 
     async def send() -> str:
         async with running(opener(tmp_path)) as intake:
@@ -168,7 +170,7 @@ def test_a_batch_nobody_could_foresee_fails_alone(tmp_path: Path) -> None:
 def test_a_hopeless_batch_does_not_spoil_those_it_shares_a_write_with(
     tmp_path: Path,
 ) -> None:
-    hopeless = Batch(source="http", origin="x", observations=[object()])  # type: ignore[list-item]
+    hopeless = Batch(source="http", origin="x", observations=[UNKNOWN])
 
     async def send() -> list[object]:
         intake = Intake(opener(tmp_path), lambda: START)
