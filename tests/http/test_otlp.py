@@ -55,7 +55,7 @@ def post(
     named = {"content-type": JSON} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
-    request = urllib.request.Request(receiver.url + path, body, named)  # noqa: S310
+    request = urllib.request.Request(receiver.url + path, body, named)  # noqa: S310 - http
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
             return answer.status, answer.read(), dict(answer.headers)

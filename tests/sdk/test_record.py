@@ -94,7 +94,7 @@ def test_iterations_and_instants_are_taken_as_they_are(
         ({"model": "m", "input_tokens": 2**60}, ValueError),
         ({"model": ""}, ValueError),
         ({"model": "m", "cost_usd": float("nan")}, ValueError),
-        ({"model": "m", "timestamp": datetime(2026, 1, 1)}, ValueError),  # noqa: DTZ001
+        ({"model": "m", "timestamp": datetime(2026, 1, 1)}, ValueError),  # noqa: DTZ001 - naive
         ({"model": "m", "metadata": {"x": "y" * 70_000}}, ValueError),
         ({"model": "\ud800"}, ValueError),
     ],
