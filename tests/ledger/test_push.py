@@ -120,17 +120,21 @@ def union(histories: Sequence[Sequence[Batch]]) -> MemoryStore:
             tagged = msgspec.structs.replace(
                 batch,
                 origin=f"machine-{number}:{batch.origin}",
-                observations=[
-                    msgspec.structs.replace(
-                        seen,
-                        user=seen.user or f"user-{number}",
-                        machine=seen.machine or f"machine-{number}",
-                    )
-                    for seen in batch.observations
-                ],
+                observations=[owned(seen, number) for seen in batch.observations],
             )
             store.append([tagged], now=NOW)
     return store
+
+
+def owned(seen: Observation, number: int) -> Observation:
+    """An observation and whose it was; a correction is nobody's request."""
+    if seen.adjustment is not None:
+        return seen
+    return msgspec.structs.replace(
+        seen,
+        user=seen.user or f"user-{number}",
+        machine=seen.machine or f"machine-{number}",
+    )
 
 
 def sender(number: int) -> Sender:
