@@ -14,12 +14,17 @@ from enum import IntEnum
 
 import msgspec
 
+from tollbook.core.event import UsageEvent
 from tollbook.core.observation import Observation
 
 # msg_01… from the Claude API, msg_bdrk_… from Bedrock, msg_vrtx_… from Google Cloud;
 # the random part had 22 or more characters in every recording (2026-11-22).
 _PROVIDER_MESSAGE_ID = re.compile(r"msg_(?:[a-z]{4}_)?[0-9A-Za-z]{20,64}", re.ASCII)
 looks_like_the_providers = _PROVIDER_MESSAGE_ID.fullmatch
+
+# req_011C…, 24 or more characters behind the mark in every recording (2026-11-22).
+_PROVIDER_REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{10,64}", re.ASCII)
+is_providers_request = _PROVIDER_REQUEST_ID.fullmatch
 
 
 Chain = tuple[str | None, str, datetime]
@@ -53,8 +58,8 @@ def own_id(project: str | None, text: str) -> str:
     return f"{name}:{text}"
 
 
-def identify(seen: Observation) -> Identity:
-    """The strongest name an observation gives its response."""
+def identify(seen: Observation | UsageEvent) -> Identity:
+    """The strongest name an observation, or an event, gives its response."""
     message_id = seen.message_id
     if message_id is not None and looks_like_the_providers(message_id):
         return Identity(IdentityKind.MESSAGE, message_id)

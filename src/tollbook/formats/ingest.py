@@ -19,7 +19,11 @@ import msgspec
 from msgspec import UNSET
 
 from tollbook.core.control import unfit
-from tollbook.core.identity import looks_like_the_providers, own_id
+from tollbook.core.identity import (
+    is_providers_request,
+    looks_like_the_providers,
+    own_id,
+)
 from tollbook.core.money import Money, nearest_pico
 from tollbook.core.observation import Conditions, Evidence, Instant, Observation
 from tollbook.core.units import Unit
@@ -39,7 +43,6 @@ _ERROR_STATUS = 400
 _WORD_MAX = 64
 _DIGEST_CHARS = 32  # 128 bits
 
-_REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{10,64}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -237,7 +240,7 @@ def _ids(
             continue
         if looks_like_the_providers(text):
             message_id = message_id or text
-        elif _REQUEST_ID.fullmatch(text):
+        elif is_providers_request(text):
             request_id = request_id or text
         else:
             own = own or text

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tollbook.core.identity import own_id
+from tollbook.core.identity import is_providers_request, own_id
 from tollbook.core.observation import Instant, Observation, StatementLine
 from tollbook.formats.otlp import (
     Attributes,
@@ -48,7 +48,6 @@ _CONVENTIONAL = re.compile(
     r"|device|faas|gcp|heroku|host|ios|k8s|oci|openshift|os|process|service|telemetry"
     r"|user_agent|vcs|webengine|zos)\.",
 )
-_PROVIDERS_REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{10,64}", re.ASCII)
 
 T = TypeVar("T")
 
@@ -76,7 +75,7 @@ class Whose(msgspec.Struct, frozen=True, gc=False):
 
     def named(self, given: str | None) -> str | None:
         """A request id as it is when it looks like the provider's, else as one's own."""
-        if given is None or _PROVIDERS_REQUEST_ID.fullmatch(given):
+        if given is None or is_providers_request(given):
             return given
         return self.request_id(given)
 

@@ -16,13 +16,12 @@ may say more at their end, an older one less.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, TypeVar
 
 import msgspec
 
-from tollbook.core.identity import own_id
+from tollbook.core.identity import is_providers_request, own_id
 from tollbook.core.observation import (
     Adjustment,
     Call,
@@ -39,7 +38,6 @@ MEMBERS_MAX = 1000
 
 _INT_MAX = 2**63 - 1
 _INSTANT_END = 253_402_300_800_000  # the year 10000
-_REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{10,}", re.ASCII)
 _T = TypeVar("_T", Observation, Call, StatementLine)
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
@@ -262,7 +260,7 @@ def _may(rights: Rights, project: str | None) -> bool:
 def _own(request_id: str, project: str) -> str:
     """An id of the provider as it is; any other only within its project."""
     prefix = own_id(project, "")
-    if _REQUEST_ID.fullmatch(request_id) or request_id.startswith(prefix):
+    if is_providers_request(request_id) or request_id.startswith(prefix):
         return request_id
     return prefix + request_id
 

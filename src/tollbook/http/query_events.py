@@ -9,9 +9,8 @@ from itertools import islice
 
 import msgspec
 
-from tollbook.core.event import UsageEvent
 from tollbook.core.event_id import event_id, moment_of
-from tollbook.core.identity import Identity, IdentityKind, looks_like_the_providers
+from tollbook.core.identity import identify
 from tollbook.core.money import usd_exact
 from tollbook.core.observation import Evidence
 from tollbook.core.tally import UNITS, Tally
@@ -195,7 +194,7 @@ def _found(name: str, desk: Desk) -> Iterator[StoredEvent]:
     else:
         candidates = desk.store.find_events(response=moment_id.name)
     for stored in candidates:
-        if moment_id is None or event_id(identity_of(stored.event)) == name:
+        if moment_id is None or event_id(identify(stored.event)) == name:
             yield stored
 
 
@@ -210,15 +209,3 @@ def plain_id(text: str) -> str:
         return text
     found = unpacked(text[len(_ODD) :])
     return text if found is None else found.decode(errors="replace")
-
-
-def identity_of(event: UsageEvent) -> Identity:
-    """What names an event, from the marks it was merged by."""
-    message_id = event.message_id
-    if message_id is not None and looks_like_the_providers(message_id):
-        return Identity(IdentityKind.MESSAGE, message_id)
-    if event.request_id:
-        return Identity(IdentityKind.REQUEST, event.request_id)
-    return Identity(
-        IdentityKind.MOMENT, message_id or "", event.session or "", event.first_at
-    )

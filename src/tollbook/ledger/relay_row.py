@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tollbook.core.identity import looks_like_the_providers
+from tollbook.core.identity import is_providers_request, looks_like_the_providers
 from tollbook.core.observation import Evidence, Instant, Observation, Part
 from tollbook.core.units import Unit
 from tollbook.formats.metered import Metered
 from tollbook.ledger.relaying import Opened
 
 PROVIDER = "anthropic"
-_REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{10,64}", re.ASCII)
 _TAG = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -39,7 +38,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 def row(opened: Opened, asker: Asker, metered: Metered, told: Told) -> Observation:
     """The one row of a request."""
     given = told.request_id or ""
-    theirs = _REQUEST_ID.fullmatch(given) is not None
+    theirs = is_providers_request(given) is not None
     message = metered.message_id or ""
     known = looks_like_the_providers(message) is not None
     marks: dict[str, str | None] = {

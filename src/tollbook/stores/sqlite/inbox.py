@@ -65,6 +65,7 @@ class Inbox:
         self._pricer = pricer
         self._waiting: dict[Key, tuple[int, ...]] = {}  # which rows speak of it
         self._news: dict[Key, tuple[int, ...]] = {}
+        self._keys: dict[int, list[Key]] = {}  # what the rows speak of
         self._last = self._read = 0
 
     def take_in(
@@ -95,6 +96,8 @@ class Inbox:
     def keep(self) -> None:
         """The transaction came through: what was taken in is waiting."""
         self._waiting.update(self._news)
+        for key, rows in self._news.items():
+            self._keys.setdefault(rows[-1], []).append(key)
         self._news = {}
         self._read = self._last
 
@@ -138,9 +141,11 @@ class Inbox:
 
     def forget(self, last: int) -> None:
         """Their transaction came through: the ledger's own rows know them now."""
-        self._waiting = {
-            k: rows for k, rows in self._waiting.items() if rows[-1] > last
-        }
+        posted = [number for number in self._keys if number <= last]
+        for number in posted:
+            for key in self._keys.pop(number):
+                if self._waiting.get(key, (last + 1,))[-1] <= last:
+                    del self._waiting[key]
 
     # -- what waits ------------------------------------------------------------------
 
@@ -154,6 +159,7 @@ class Inbox:
             for seen in self._decoded(number, checksum, body).observations:
                 key = key_of(seen)
                 self._waiting[key] = (*self._waiting.get(key, ()), number)
+                self._keys.setdefault(number, []).append(key)
             self._read = self._last = number
 
     def _known(self, keys: set[Key], reader: RowReader) -> dict[Key, _Said]:
